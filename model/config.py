@@ -1,0 +1,119 @@
+"""What a checkpoint computes, as plain numbers: shapes, router, RoPE. Torch-free.
+
+Shape letters used for tensor names in the whole project (`scores_HQK` has shape [heads, queries, keys]):
+
+    B sequences   T tokens        D model width     H heads        Q queries   K keys
+    C latent (kv_lora_rank)       R rotary width    N content width (qk_nope_head_dim)
+    V value width                 E routed experts  A experts chosen per token
+    L layers (attention blocks)   M MoE layers      G expert groups
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+RouterMethod = Literal["greedy", "group_limited_greedy", "noaux_tc"]
+ScoringFunction = Literal["softmax", "sigmoid"]
+DtypeName = Literal["float32", "bfloat16", "float16"]
+
+DTYPE_BYTES: dict[DtypeName, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+# DeepSeek's code and transformers use 1e-6 for the two latent norms, whatever rms_norm_eps says.
+LATENT_NORM_EPS = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class YarnConfig:
+    """YaRN frequency scaling (arXiv 2309.00071) as DeepSeek-V2 applies it, at every length."""
+
+    factor: float
+    original_max_position_embeddings: int
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    mscale: float | None = None
+    mscale_all_dim: float | None = None
+    attention_factor: float | None = None
+    truncate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RopeConfig:
+    """Rotary position embedding of the `qk_rope_head_dim` slice of queries and of k_rope."""
+
+    theta: float
+    interleaved: bool = True
+    yarn: YarnConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouterConfig:
+    """How a token chooses its experts (DeepSeek-V2 §2.2, DeepSeek-V3 §2.1.2)."""
+
+    method: RouterMethod
+    scoring: ScoringFunction
+    experts: int
+    experts_per_token: int
+    groups: int = 1
+    groups_per_token: int = 1
+    normalise: bool = False
+    scaling_factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """One decoder of the MLA + MoE kind. Widths in elements; `router` is None for a dense model."""
+
+    family: str
+    model_type: str
+    vocab_size: int
+    hidden_size: int
+    layers: int
+    heads: int
+    q_lora_rank: int | None
+    kv_lora_rank: int
+    qk_nope_head_dim: int
+    qk_rope_head_dim: int
+    v_head_dim: int
+    intermediate_size: int
+    moe_intermediate_size: int
+    shared_experts: int
+    moe_layers: tuple[int, ...]
+    router: RouterConfig | None
+    rope: RopeConfig
+    max_position_embeddings: int
+    rms_norm_eps: float = 1e-6
+    attention_bias: bool = False
+    mlp_bias: bool = False
+    tie_word_embeddings: bool = False
+    dtype: DtypeName = "float32"
+    bos_token_id: int | None = None
+    eos_token_ids: tuple[int, ...] = ()
+
+    @property
+    def qk_head_dim(self) -> int:
+        """Width of one head's query and key: content and rotary parts together."""
+        return self.qk_nope_head_dim + self.qk_rope_head_dim
+
+    @property
+    def query_source_width(self) -> int:
+        """Width of what a recording keeps to rebuild queries: c_q, or the normalised input."""
+        return self.q_lora_rank if self.q_lora_rank is not None else self.hidden_size
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 is greedy; top_k 0 and top_p 1 switch those filters off."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+
+    def problem(self) -> str | None:
+        """One sentence saying which setting is out of range, or None."""
+        if not 0.0 <= self.temperature <= 100.0:
+            return f"temperature {self.temperature} is not between 0 and 100"
+        if not 0.0 < self.top_p <= 1.0:
+            return f"top-p {self.top_p} is not above 0 and at most 1"
+        if self.top_k < 0:
+            return f"top-k {self.top_k} is negative; 0 switches it off"
+        return None

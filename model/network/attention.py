@@ -1,0 +1,95 @@
+"""Multi-head latent attention (DeepSeek-V2 §2.1), in two forms of the same mathematics.
+
+`plain` restores every head's keys and values from the latents and suits many queries at once.
+`absorbed` moves W_UK into the query and W_UV behind the sum, so the cache is read as it is: one
+shared key of width C + R and one shared value of width C. It suits decoding. Neither form ever
+holds H × T × T numbers for a long prompt: `plain` is fused, `absorbed` is for few queries.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.config import LATENT_NORM_EPS, ModelConfig
+from model.network.rope import rotate
+from model.network.weights import AttentionWeights
+
+
+class Projected(NamedTuple):
+    """What one block computes from its input before any token meets another."""
+
+    source_TS: Tensor  # c_q after its norm, or the normalised input: rebuilds the queries
+    content_THN: Tensor
+    rope_THR: Tensor
+    c_kv_TC: Tensor
+    k_rope_TR: Tensor
+
+
+def project(x_TD: Tensor, weights: AttentionWeights, config: ModelConfig, rotation_TR: Tensor) -> Projected:
+    """Queries and latents of the new tokens; queries and k_rope already carry their positions."""
+    source_TS = x_TD
+    if weights.q_a is not None and weights.q_a_norm is not None:
+        source_TS = F.rms_norm(weights.q_a(x_TD), weights.q_a_norm.shape, weights.q_a_norm, LATENT_NORM_EPS)
+    q_THX = weights.q(source_TS).unflatten(-1, (config.heads, config.qk_head_dim))
+    content_THN, q_rope_THR = q_THX.split([config.qk_nope_head_dim, config.qk_rope_head_dim], dim=-1)
+    latent_TC, k_rope_TR = weights.kv_a(x_TD).split([config.kv_lora_rank, config.qk_rope_head_dim], dim=-1)
+    c_kv_TC = F.rms_norm(latent_TC, weights.kv_a_norm.shape, weights.kv_a_norm, LATENT_NORM_EPS)
+    # One rotation for all query heads and the one shared key: fewer, larger operations.
+    both = rotate(torch.cat((q_rope_THR, k_rope_TR.unsqueeze(1)), 1), rotation_TR, interleaved=config.rope.interleaved)
+    return Projected(source_TS, content_THN, both[:, :-1], c_kv_TC, both[:, -1])
+
+
+def plain(
+    new: Projected,
+    c_kv_KC: Tensor,
+    k_rope_KR: Tensor,
+    weights: AttentionWeights,
+    *,
+    scale: float,
+    mask_TK: Tensor | None,
+    sequences: int = 1,
+) -> Tensor:
+    """Outputs of all heads [T, H·V], keys and values expanded per head, softmax fused.
+
+    `mask_TK` marks the keys each query may see; None means ordinary causal order within each of
+    `sequences` equally long sequences, whose keys are the queries' own tokens.
+    """
+    heads, nope = weights.w_uk_HNC.shape[:2]
+    kv_KHX = F.linear(c_kv_KC, weights.kv_b_HXC.flatten(0, 1)).unflatten(-1, (heads, -1))
+    k_KHN, v_KHV = kv_KHX.split([nope, weights.w_uv_HVC.shape[1]], dim=-1)
+    q = torch.cat((new.content_THN, new.rope_THR), dim=-1)
+    k = torch.cat((k_KHN, k_rope_KR.unsqueeze(1).expand(-1, heads, -1)), dim=-1)
+    # torch fuses attention only for equal widths; with unequal ones it would hold H × T × K scores.
+    width = max(q.shape[-1], v_KHV.shape[-1])
+    q, k, v = (_by_head(F.pad(x, (0, width - x.shape[-1])), sequences) for x in (q, k, v_KHV))
+    out_BHTV = F.scaled_dot_product_attention(q, k, v, attn_mask=mask_TK, is_causal=mask_TK is None, scale=scale)
+    return out_BHTV[..., : v_KHV.shape[-1]].transpose(1, 2).reshape(len(new.source_TS), -1)
+
+
+def absorbed(
+    new: Projected,
+    c_kv_KC: Tensor,
+    k_rope_KR: Tensor,
+    weights: AttentionWeights,
+    *,
+    scale: float,
+    mask_TK: Tensor | None,
+) -> Tensor:
+    """The same outputs [T, H·V] straight from the latents; `mask_TK` None means every key is visible."""
+    tokens, heads = new.content_THN.shape[:2]
+    latent_HTC = torch.bmm(new.content_THN.transpose(0, 1), weights.w_uk_HNC)
+    rope_XR = new.rope_THR.transpose(0, 1).reshape(heads * tokens, -1)
+    scores_XK = torch.addmm(
+        torch.mm(rope_XR, k_rope_KR.T), latent_HTC.flatten(0, 1), c_kv_KC.T, beta=scale, alpha=scale
+    )
+    if mask_TK is not None:
+        scores_XK = scores_XK.masked_fill(~mask_TK.repeat(heads, 1), float("-inf"))
+    probabilities_XK = torch.softmax(scores_XK, dim=-1, dtype=torch.float32).to(c_kv_KC.dtype)
+    read_HTC = torch.mm(probabilities_XK, c_kv_KC).unflatten(0, (heads, tokens))
+    return torch.bmm(read_HTC, weights.w_uv_HVC.transpose(1, 2)).transpose(0, 1).reshape(tokens, -1)
+
+
+def _by_head(x_THX: Tensor, sequences: int) -> Tensor:
+    return x_THX.unflatten(0, (sequences, -1)).transpose(1, 2)

@@ -1,0 +1,153 @@
+"""The decoder: token ids and a latent cache in, logits out. A Probe, if given, learns what happened."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.config import ModelConfig
+from model.network import attention, moe
+from model.network.cache import LatentCache
+from model.network.rope import RotaryTable, softmax_scale
+from model.network.weights import FeedForward, LayerWeights, Weights
+from model.probe import Probe
+
+
+class Step(NamedTuple):
+    """What every layer of one step shares."""
+
+    rotation_TR: Tensor
+    mask_TK: Tensor | None
+    cache: LatentCache | None = None
+    absorbed: bool = False
+    sequences: int = 1
+
+
+class LayerTrace(NamedTuple):
+    """What one layer tells: its query source, and its routing unless it is dense."""
+
+    query_source_TS: Tensor
+    routing: moe.Routing | None
+
+
+class Decoder:
+    """A model ready to run: config, weights, rotation table. Holds no state of any run."""
+
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+        self.config = config
+        self.weights = weights
+        self.scale = softmax_scale(config)
+        self.rotations = RotaryTable(config.rope, config.qk_rope_head_dim, weights.embedding_VD.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.weights.embedding_VD.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of weights, activations and cache."""
+        return self.weights.embedding_VD.dtype
+
+    def new_cache(self) -> LatentCache:
+        """An empty cache of this model's shape, dtype and device."""
+        return LatentCache(self.config, dtype=self.dtype, device=self.device)
+
+    def step(
+        self,
+        ids_T: Tensor,
+        cache: LatentCache,
+        *,
+        probe: Probe[Tensor] | None = None,
+        absorbed: bool = False,
+        logits: Literal["last", "all"] = "last",
+    ) -> Tensor:
+        """Feed T tokens behind the cached ones; float32 logits of the last token [1, V] or of all [T, V]."""
+        tokens, start = len(ids_T), cache.length
+        cache.reserve(tokens)
+        step = Step(
+            rotation_TR=self.rotations.rows(start, start + tokens),
+            mask_TK=_visible(start, tokens, self.device, absorbed=absorbed),
+            cache=cache,
+            absorbed=absorbed,
+        )
+        x_TD = F.embedding(ids_T, self.weights.embedding_VD)
+        for index in range(self.config.layers):
+            x_TD, trace = self.layer(index, x_TD, step)
+            if probe is not None:
+                self._report(probe, index, trace)
+        cache.advance(tokens)
+        if probe is not None:
+            probe.tokens = tokens
+        return self.logits(x_TD[-1:] if logits == "last" else x_TD)
+
+    def layer(self, index: int, x_TD: Tensor, step: Step) -> tuple[Tensor, LayerTrace]:
+        """One decoder layer: attention, then feed-forward, each behind its norm and on the residual."""
+        config, weights = self.config, self.weights.layers[index]
+        normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.attention_norm, config.rms_norm_eps)
+        attended_TD, source_TS = self._attend(index, normed_TD, step)
+        x_TD = x_TD + attended_TD
+        normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.mlp_norm, config.rms_norm_eps)
+        out_TD, routing = self._feed_forward(normed_TD, weights)
+        return x_TD + out_TD, LayerTrace(source_TS, routing)
+
+    def logits(self, x_TD: Tensor) -> Tensor:
+        """Final norm and head, float32 [T, V]."""
+        normed_TD = F.rms_norm(x_TD, (self.config.hidden_size,), self.weights.norm, self.config.rms_norm_eps)
+        return self.weights.head(normed_TD).float()
+
+    def _attend(self, index: int, x_TD: Tensor, step: Step) -> tuple[Tensor, Tensor]:
+        weights = self.weights.layers[index].attention
+        new = attention.project(x_TD, weights, self.config, step.rotation_TR)
+        c_kv_KC, k_rope_KR = new.c_kv_TC, new.k_rope_TR
+        if step.cache is not None:
+            c_kv_KC, k_rope_KR = step.cache.write(index, new.c_kv_TC, new.k_rope_TR)
+        if step.absorbed:
+            heads = attention.absorbed(new, c_kv_KC, k_rope_KR, weights, scale=self.scale, mask_TK=step.mask_TK)
+        else:
+            heads = attention.plain(
+                new, c_kv_KC, k_rope_KR, weights, scale=self.scale, mask_TK=step.mask_TK, sequences=step.sequences
+            )
+        return weights.o(heads), new.source_TS
+
+    def _feed_forward(self, x_TD: Tensor, weights: LayerWeights) -> tuple[Tensor, moe.Routing | None]:
+        if isinstance(weights.mlp, FeedForward):
+            return weights.mlp(x_TD), None
+        assert self.config.router is not None
+        routing = moe.route(x_TD, weights.mlp, self.config.router)
+        return moe.mix(x_TD, routing, weights.mlp), routing
+
+    def _report(self, probe: Probe[Tensor], index: int, trace: LayerTrace) -> None:
+        tokens = len(trace.query_source_TS)
+        probe.query_source[index, :tokens] = trace.query_source_TS
+        if trace.routing is not None:
+            row = self.config.moe_layers.index(index)
+            probe.router_scores[row, :tokens] = trace.routing.scores_TE
+            probe.expert_ids[row, :tokens] = trace.routing.ids_TA
+            probe.expert_weights[row, :tokens] = trace.routing.weights_TA
+
+
+def new_probe(decoder: Decoder, capacity: int) -> Probe[Tensor]:
+    """A Probe for steps of up to `capacity` tokens, its arrays on the decoder's device."""
+    config, device = decoder.config, decoder.device
+    moe_layers = len(config.moe_layers)
+    experts, chosen = (config.router.experts, config.router.experts_per_token) if config.router else (0, 0)
+    return Probe(
+        capacity=capacity,
+        query_source=torch.empty(
+            (config.layers, capacity, config.query_source_width), dtype=decoder.dtype, device=device
+        ),
+        router_scores=torch.empty((moe_layers, capacity, experts), device=device),
+        expert_ids=torch.empty((moe_layers, capacity, chosen), dtype=torch.int64, device=device),
+        expert_weights=torch.empty((moe_layers, capacity, chosen), device=device),
+    )
+
+
+def _visible(start: int, tokens: int, device: torch.device, *, absorbed: bool) -> Tensor | None:
+    """Which keys each new token may see, [T, K]; None where the attention's own default says the same."""
+    if tokens == 1 if absorbed else start == 0:
+        return None
+    query_T = torch.arange(start, start + tokens, device=device)
+    key_K = torch.arange(start + tokens, device=device)
+    return key_K <= query_T.unsqueeze(1)

@@ -1,0 +1,75 @@
+"""Routing and experts: which experts a token goes to, with which weights, and what they answer.
+
+Routers: `greedy` and `group_limited_greedy` (DeepSeek-V2 §2.2.2), `noaux_tc` (DeepSeek-V3 §2.1.2).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.config import RouterConfig
+from model.network.weights import MoeWeights
+
+
+class Routing(NamedTuple):
+    """One layer's decision: scores before bias, mask and scaling; chosen experts, best first; their weights."""
+
+    scores_TE: Tensor
+    ids_TA: Tensor
+    weights_TA: Tensor
+
+
+def route(x_TD: Tensor, weights: MoeWeights, router: RouterConfig) -> Routing:
+    """Choose experts in float32. Ties go to the lowest expert index."""
+    logits_TE = F.linear(x_TD.float(), weights.gate_ED)
+    scores_TE = logits_TE.softmax(dim=-1) if router.scoring == "softmax" else logits_TE.sigmoid()
+    choice_TE = scores_TE if weights.bias_E is None else scores_TE + weights.bias_E
+    if router.method != "greedy" and router.groups > 1:
+        choice_TE = _within_best_groups(choice_TE, router)
+    order_TE = choice_TE.argsort(dim=-1, descending=True, stable=True)
+    ids_TA = order_TE[:, : router.experts_per_token]
+    weights_TA = scores_TE.gather(1, ids_TA)
+    if router.normalise:
+        weights_TA = weights_TA / (weights_TA.sum(dim=-1, keepdim=True) + 1e-20)
+    if router.scaling_factor != 1.0:
+        weights_TA = weights_TA * router.scaling_factor
+    return Routing(scores_TE, ids_TA, weights_TA)
+
+
+def mix(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
+    """Weighted sum of the chosen experts plus the shared experts, [T, D]. No expert weight is copied."""
+    out_TD = torch.zeros_like(x_TD) if weights.shared is None else weights.shared(x_TD)
+    if len(x_TD) == 1:
+        return _mix_one(x_TD, out_TD, routing, weights)
+    per_token = routing.ids_TA.shape[1]
+    order_S = routing.ids_TA.flatten().argsort(stable=True)
+    counts = routing.ids_TA.flatten().bincount(minlength=len(weights.experts)).tolist()
+    token_S = order_S // per_token
+    groups = zip(weights.experts, token_S.split(counts), strict=True)
+    answers_SD = torch.cat([expert(x_TD[token]) for expert, token in groups if len(token)])
+    share_S1 = routing.weights_TA.flatten()[order_S, None].to(x_TD.dtype)
+    return out_TD.index_add(0, token_S, answers_SD * share_S1)
+
+
+def _mix_one(x_TD: Tensor, out_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
+    """The decode step: one token, its experts one after the other."""
+    for expert, weight in zip(routing.ids_TA[0].tolist(), routing.weights_TA[0].tolist(), strict=True):
+        out_TD = torch.add(out_TD, weights.experts[expert](x_TD), alpha=weight)
+    return out_TD
+
+
+def _within_best_groups(choice_TE: Tensor, router: RouterConfig) -> Tensor:
+    """Rule out the experts of all but the best groups. −inf, not 0: a bias may make every score negative.
+
+    A group counts by its best expert (V2), or by the sum of its two best (V3).
+    """
+    grouped_TGE = choice_TE.unflatten(1, (router.groups, -1))
+    if router.method == "noaux_tc":
+        group_TG = grouped_TGE.topk(2, dim=-1).values.sum(dim=-1)
+    else:
+        group_TG = grouped_TGE.amax(dim=-1)
+    best_TG = group_TG.argsort(dim=-1, descending=True, stable=True)[:, : router.groups_per_token]
+    ruled_out_TG = torch.ones_like(group_TG, dtype=torch.bool).scatter(1, best_TG, False)
+    return grouped_TGE.masked_fill(ruled_out_TG.unsqueeze(-1), float("-inf")).flatten(1)
