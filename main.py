@@ -8,7 +8,7 @@ import sys
 
 def main(arguments: list[str]) -> int:
     """Run the program; returns the process's exit status."""
-    from app.run import run  # noqa: PLC0415 - see above
+    from app.run import run
 
     return run(arguments)
 

@@ -19,6 +19,7 @@ class Probe(Generic[Array]):
     router_scores   [M, capacity, E]   before bias, group mask and scaling, float32
     expert_ids      [M, capacity, A]   best first, int64
     expert_weights  [M, capacity, A]   as multiplied, float32
+    margins         [M, capacity]      last chosen minus first left out, in the score that decided, float32
     """
 
     capacity: int
@@ -26,4 +27,5 @@ class Probe(Generic[Array]):
     router_scores: Array
     expert_ids: Array
     expert_weights: Array
+    margins: Array
     tokens: int = 0

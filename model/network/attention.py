@@ -92,4 +92,5 @@ def absorbed(
 
 
 def _by_head(x_THX: Tensor, sequences: int) -> Tensor:
-    return x_THX.unflatten(0, (sequences, -1)).transpose(1, 2)
+    x_BTHX: Tensor = x_THX.unflatten(0, (sequences, -1))
+    return x_BTHX.transpose(1, 2)

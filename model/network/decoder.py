@@ -126,6 +126,7 @@ class Decoder:
             probe.router_scores[row, :tokens] = trace.routing.scores_TE
             probe.expert_ids[row, :tokens] = trace.routing.ids_TA
             probe.expert_weights[row, :tokens] = trace.routing.weights_TA
+            probe.margins[row, :tokens] = trace.routing.margin_T
 
 
 def new_probe(decoder: Decoder, capacity: int) -> Probe[Tensor]:
@@ -141,6 +142,7 @@ def new_probe(decoder: Decoder, capacity: int) -> Probe[Tensor]:
         router_scores=torch.empty((moe_layers, capacity, experts), device=device),
         expert_ids=torch.empty((moe_layers, capacity, chosen), dtype=torch.int64, device=device),
         expert_weights=torch.empty((moe_layers, capacity, chosen), device=device),
+        margins=torch.empty((moe_layers, capacity), device=device),
     )
 
 

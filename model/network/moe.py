@@ -3,6 +3,7 @@
 Routers: `greedy` and `group_limited_greedy` (DeepSeek-V2 §2.2.2), `noaux_tc` (DeepSeek-V3 §2.1.2).
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -14,11 +15,17 @@ from model.network.weights import MoeWeights
 
 
 class Routing(NamedTuple):
-    """One layer's decision: scores before bias, mask and scaling; chosen experts, best first; their weights."""
+    """One layer's decision for T tokens.
+
+    `scores_TE` are the scores before bias, mask and scaling; `ids_TA` the chosen experts, best first;
+    `weights_TA` what their outputs are multiplied by; `margin_T` how far the last chosen expert was
+    ahead of the first one left out, in the score that decided (inf when none was left to choose).
+    """
 
     scores_TE: Tensor
     ids_TA: Tensor
     weights_TA: Tensor
+    margin_T: Tensor
 
 
 def route(x_TD: Tensor, weights: MoeWeights, router: RouterConfig) -> Routing:
@@ -28,14 +35,18 @@ def route(x_TD: Tensor, weights: MoeWeights, router: RouterConfig) -> Routing:
     choice_TE = scores_TE if weights.bias_E is None else scores_TE + weights.bias_E
     if router.method != "greedy" and router.groups > 1:
         choice_TE = _within_best_groups(choice_TE, router)
-    order_TE = choice_TE.argsort(dim=-1, descending=True, stable=True)
-    ids_TA = order_TE[:, : router.experts_per_token]
+    ranked_TE, order_TE = choice_TE.sort(dim=-1, descending=True, stable=True)
+    chosen = router.experts_per_token
+    ids_TA = order_TE[:, :chosen]
+    margin_T = (
+        ranked_TE[:, chosen - 1] - ranked_TE[:, chosen] if chosen < router.experts else ranked_TE[:, 0] + math.inf
+    )
     weights_TA = scores_TE.gather(1, ids_TA)
     if router.normalise:
         weights_TA = weights_TA / (weights_TA.sum(dim=-1, keepdim=True) + 1e-20)
     if router.scaling_factor != 1.0:
         weights_TA = weights_TA * router.scaling_factor
-    return Routing(scores_TE, ids_TA, weights_TA)
+    return Routing(scores_TE, ids_TA, weights_TA, margin_T)
 
 
 def mix(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
@@ -65,7 +76,7 @@ def _within_best_groups(choice_TE: Tensor, router: RouterConfig) -> Tensor:
 
     A group counts by its best expert (V2), or by the sum of its two best (V3).
     """
-    grouped_TGE = choice_TE.unflatten(1, (router.groups, -1))
+    grouped_TGE: Tensor = choice_TE.unflatten(1, (router.groups, -1))
     if router.method == "noaux_tc":
         group_TG = grouped_TGE.topk(2, dim=-1).values.sum(dim=-1)
     else:

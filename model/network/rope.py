@@ -35,7 +35,7 @@ def amplitude(yarn: YarnConfig | None) -> float:
 
 def softmax_scale(config: ModelConfig) -> float:
     """(dn + dr)^-1/2, times the squared YaRN temperature when `mscale_all_dim` is given."""
-    scale = config.qk_head_dim**-0.5
+    scale: float = config.qk_head_dim**-0.5
     yarn = config.rope.yarn
     if yarn is not None and yarn.mscale_all_dim:
         scale *= _temperature(yarn.factor, yarn.mscale_all_dim) ** 2

@@ -1,0 +1,402 @@
+"""Everything that crosses between the window's process and the engine's. Torch-free, Qt-free, no pickle.
+
+A Command asks, an Event tells. Every command carries a request number chosen by the asker, and every
+answer repeats it, so late answers can be recognised. Frames are msgpack made by msgspec; arrays
+travel as (dtype, shape, bytes). Nothing here may assume that both sides share memory or a disk.
+"""
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import ModelConfig, Sampling
+
+PROTOCOL = 1
+FRAME_LIMIT = 256 * 2**20
+
+Quantity = Literal["probability", "content", "position"]
+Reduction = Literal["max", "mean"]
+DeviceName = str  # "auto", "cpu", "cuda" or "cuda:N"
+DtypeChoice = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, eq=False, kw_only=True):
+    """What all messages share: the number of the request they make or answer; 0 answers none."""
+
+    request: int = 0
+
+
+class Array(msgspec.Struct, frozen=True, eq=False):
+    """A numpy array on its way: dtype name, shape, and its bytes in C order."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+    @staticmethod
+    def of(values: NDArray[np.generic]) -> "Array":
+        """Pack any numpy array."""
+        return Array(values.dtype.name, values.shape, values.tobytes())
+
+    def numpy(self) -> NDArray[np.generic]:
+        """The array again, read-only. Raises ValueError when shape and bytes disagree."""
+        return np.frombuffer(self.data, dtype=np.dtype(self.dtype)).reshape(self.shape)
+
+
+# ---- what commands and events speak about ----------------------------------------------------------
+
+
+class CheckpointSummary(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """A checkpoint as described from its headers alone, before any weight is read. Sizes in bytes."""
+
+    path: str
+    name: str
+    config: ModelConfig
+    parameters_total: int
+    parameters_active: int
+    kv_bytes_per_token: dict[str, int]  # mla, mha, gqa, mqa, in the run's dtype
+    dtype: str
+    file_bytes: int
+    weight_bytes: int  # what the weights will take in memory
+    free_bytes: int
+    has_tokenizer: bool
+    notes: list[str]
+
+
+class RunInfo(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """What is fixed when a run starts, or known when a recording is opened."""
+
+    run: str  # the engine's name for it, unique in this engine
+    folder: str
+    title: str
+    model_name: str
+    checkpoint_path: str
+    config: ModelConfig
+    dtype: str
+    device: str
+    sampling: Sampling
+    prompt_tokens: int
+    max_new_tokens: int
+    attention_available: bool
+    attention_reason: str = ""  # why not, one sentence
+    started_at: float = 0.0  # seconds since the epoch
+
+
+class TokenBatch(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """Light columns of `n` tokens that the model was fed, from token number `first` on.
+
+    ids int32 [n]; log_probability float32 [n], of this token given those before (NaN for the first);
+    expert_ids int16 [n, M, A]; expert_weights float32 [n, M, A]; margins float32 [n, M].
+    """
+
+    first: int
+    ids: Array
+    texts: list[str]
+    log_probability: Array
+    expert_ids: Array
+    expert_weights: Array
+    margins: Array
+
+
+class StepBatch(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """Columns of `n` steps (prefill chunks and decoded tokens), from step number `first` on.
+
+    tokens int64 [n], fed in all once the step is done; decode bool [n]; measured_bytes int64 [n], of the
+    storages that hold the cache, reserve included; used_bytes int64 [n]; seconds float32 [n];
+    chosen_ids int32 [n], the id sampled after the step (−1: none); chosen_log_probability float32 [n];
+    top_ids int32 [n, 5], top_log_probability float32 [n, 5]: the likeliest next tokens.
+    """
+
+    first: int
+    tokens: Array
+    decode: Array
+    measured_bytes: Array
+    used_bytes: Array
+    seconds: Array
+    chosen_ids: Array
+    chosen_texts: list[str]
+    chosen_log_probability: Array
+    top_ids: Array
+    top_texts: list[list[str]]
+    top_log_probability: Array
+
+
+# ---- commands --------------------------------------------------------------------------------------
+
+
+class Describe(Message, frozen=True, eq=False):
+    """Read a checkpoint folder's headers; answered by Described."""
+
+    path: str
+    dtype: DtypeChoice = "auto"
+
+
+class OpenCheckpoint(Message, frozen=True, eq=False):
+    """Load a model; answered by Loading…, then Opened. The open model stays when this fails."""
+
+    path: str
+    device: DeviceName = "auto"
+    dtype: DtypeChoice = "auto"
+
+
+class Generate(Message, frozen=True, eq=False):
+    """Run the open model on a prompt or on token ids; answered by Started, Grown…, Finished."""
+
+    prompt: str = ""
+    token_ids: list[int] | None = None  # fed as they are, no BOS
+    max_new_tokens: int = 64
+    sampling: Sampling = Sampling()
+    folder: str = ""  # where the run is recorded; empty: a temporary folder
+    keep_logits: bool = False
+    self_contained: bool = False
+    parse_control_tokens: bool = False
+
+
+class Stop(Message, frozen=True, eq=False):
+    """End the request with this number (a run or a load) within one token; answered by its own last event."""
+
+    target: int
+
+
+class OpenRecording(Message, frozen=True, eq=False):
+    """Open a run folder; answered by Started, Grown…, Finished, like a live run."""
+
+    folder: str
+
+
+class ShowAttention(Message, frozen=True, eq=False):
+    """Rebuild attention of some heads for a range of queries and keys; answered by AttentionShown.
+
+    At most `rows` × `columns` cells come back per head; a longer range is pooled by `reduction`.
+    """
+
+    run: str
+    layer: int
+    heads: list[int]
+    queries: tuple[int, int]
+    keys: tuple[int, int]
+    rows: int
+    columns: int
+    quantity: Quantity = "probability"
+    reduction: Reduction = "max"
+    gallery: bool = False  # for the thumbnails; only repeated in the answer
+
+
+class ShowRow(Message, frozen=True, eq=False):
+    """All three quantities of one query of one head, over every key it sees; answered by RowShown."""
+
+    run: str
+    layer: int
+    head: int
+    query: int
+
+
+class ShowScores(Message, frozen=True, eq=False):
+    """Router scores of one MoE layer for a range of tokens; answered by ScoresShown."""
+
+    run: str
+    layer: int  # attention block number, not MoE row
+    tokens: tuple[int, int]
+
+
+class ShowLatents(Message, frozen=True, eq=False):
+    """c_kv and k_rope of one layer for a range of tokens; answered by LatentsShown."""
+
+    run: str
+    layer: int
+    tokens: tuple[int, int]
+
+
+class Verify(Message, frozen=True, eq=False):
+    """Prove the open model: rebuilt attention and absorbed path against the plain pass; answered by Verified."""
+
+
+class Shutdown(Message, frozen=True, eq=False):
+    """End the engine."""
+
+
+Command = (
+    Describe
+    | OpenCheckpoint
+    | Generate
+    | Stop
+    | OpenRecording
+    | ShowAttention
+    | ShowRow
+    | ShowScores
+    | ShowLatents
+    | Verify
+    | Shutdown
+)
+
+
+# ---- events ----------------------------------------------------------------------------------------
+
+
+class Ready(Message, frozen=True, eq=False):
+    """The engine has imported what it needs and listens."""
+
+    protocol: int = PROTOCOL
+    devices: list[str] = msgspec.field(default_factory=list)
+    threads: int = 1
+    torch_version: str = ""
+
+
+class Described(Message, frozen=True, eq=False):
+    """The answer to Describe."""
+
+    summary: CheckpointSummary
+
+
+class Loading(Message, frozen=True, eq=False):
+    """Progress of a load, in bytes."""
+
+    done: int
+    total: int
+
+
+class Opened(Message, frozen=True, eq=False):
+    """A model is loaded and ready."""
+
+    summary: CheckpointSummary
+    device: str
+    dtype: str
+    seconds: float
+
+
+class Started(Message, frozen=True, eq=False):
+    """A run has begun, or a recording has been opened."""
+
+    info: RunInfo
+
+
+class Grown(Message, frozen=True, eq=False):
+    """New light columns of a run; at most 30 a second. `recording_bytes`: memory and disk together."""
+
+    run: str
+    tokens: TokenBatch
+    steps: StepBatch
+    recording_bytes: int
+    memory_bytes: int
+
+
+class Finished(Message, frozen=True, eq=False):
+    """A run has ended: `length`, `eos`, `stopped`, `opened` (a recording, all of it) or `failed`."""
+
+    run: str
+    reason: Literal["length", "eos", "stopped", "opened", "failed"]
+    text: str
+    prefill_seconds: float = 0.0
+    decode_tokens_per_second: float = 0.0
+    note: str = ""
+
+
+class AttentionShown(Message, frozen=True, eq=False):
+    """values float32 [heads, rows, columns]; NaN marks masked cells (keys after the query).
+
+    A cell covers `cell` = (queries, keys) tokens; (1, 1) means every cell is exact.
+    """
+
+    run: str
+    layer: int
+    heads: list[int]
+    queries: tuple[int, int]
+    keys: tuple[int, int]
+    quantity: Quantity
+    reduction: Reduction
+    cell: tuple[int, int]
+    values: Array
+    gallery: bool = False
+
+
+class RowShown(Message, frozen=True, eq=False):
+    """probabilities, content_scores, position_scores: float32 [query + 1]; scores before softmax, scaled."""
+
+    run: str
+    layer: int
+    head: int
+    query: int
+    probabilities: Array
+    content_scores: Array
+    position_scores: Array
+
+
+class ScoresShown(Message, frozen=True, eq=False):
+    """scores float32 [n, E], before bias, group mask and scaling."""
+
+    run: str
+    layer: int
+    tokens: tuple[int, int]
+    scores: Array
+
+
+class LatentsShown(Message, frozen=True, eq=False):
+    """c_kv float32 [n, C], k_rope float32 [n, R]."""
+
+    run: str
+    layer: int
+    tokens: tuple[int, int]
+    c_kv: Array
+    k_rope: Array
+
+
+class Verified(Message, frozen=True, eq=False):
+    """The proof of a checkpoint: largest differences, and whether every routing decision was the same."""
+
+    attention_max_abs: float
+    absorbed_max_abs: float
+    routing_equal: bool
+    tokens: int
+    passed: bool
+
+
+class Failed(Message, frozen=True, eq=False):
+    """The request could not be served: one sentence that names the cause and the remedy."""
+
+    message: str
+
+
+class Heartbeat(Message, frozen=True, eq=False):
+    """Sent twice a second: how long the current piece of work has been going on, 0 when idle."""
+
+    step_age: float
+    resident_bytes: int
+
+
+Event = (
+    Ready
+    | Described
+    | Loading
+    | Opened
+    | Started
+    | Grown
+    | Finished
+    | AttentionShown
+    | RowShown
+    | ScoresShown
+    | LatentsShown
+    | Verified
+    | Failed
+    | Heartbeat
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
+
+def encode(message: Message) -> bytes:
+    """One frame."""
+    return _encoder.encode(message)
+
+
+def decode_command(frame: bytes) -> Command:
+    """The command in a frame. Raises msgspec.DecodeError for anything else."""
+    return _commands.decode(frame)
+
+
+def decode_event(frame: bytes) -> Event:
+    """The event in a frame. Raises msgspec.DecodeError for anything else."""
+    return _events.decode(frame)
