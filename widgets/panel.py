@@ -1,0 +1,129 @@
+"""A panel: a header with a name and one exact sentence, tools at its right, and a body."""
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+
+HEADER_HEIGHT = 34
+
+
+class ElidedLabel(QLabel):
+    """One line that ends in … when there is no room; the whole text is its tooltip."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._full = text
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setText(text)
+
+    def set_full_text(self, text: str) -> None:
+        """Show this text, shortened to the width there is."""
+        if text != self._full:
+            self._full = text
+            self._elide()
+
+    def full_text(self) -> str:
+        """The text before it was shortened."""
+        return self._full
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def _elide(self) -> None:
+        shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, self.width())
+        self.setText(shown)
+        # A tooltip of plain text: outside text may look like markup.
+        self.setToolTip("" if shown == self._full else self._full.replace("<", "‹"))
+
+
+class Panel(QFrame):
+    """The frame around every view.
+
+    The sentence says exactly what is shown; it is also the picture's caption and the accessible
+    description. While there is nothing to show, `show_hint` says what will appear and what to do.
+    """
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "panel")
+        self.setAccessibleName(title)
+        self.header = QWidget(self)
+        self.header.setFixedHeight(HEADER_HEIGHT)
+        self._title = QLabel(title, self.header)
+        self._title.setProperty("role", "panel-title")
+        self._sentence = ElidedLabel("", self.header)
+        self._sentence.setProperty("role", "muted")
+        self._tools = QHBoxLayout()
+        self._tools.setSpacing(8)
+        row = QHBoxLayout(self.header)
+        row.setContentsMargins(12, 0, 8, 0)
+        row.setSpacing(10)
+        row.addWidget(self._title)
+        row.addWidget(self._sentence, 1)
+        row.addLayout(self._tools)
+        self._hint = QLabel("", self)
+        self._hint.setProperty("role", "hint")
+        self._hint.setTextFormat(Qt.TextFormat.PlainText)
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._hint.setWordWrap(True)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._hint)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(0)
+        column.addWidget(self.header)
+        column.addWidget(_rule(self))
+        column.addLayout(self._stack, 1)
+
+    def title(self) -> str:
+        """The panel's name."""
+        return self._title.text()
+
+    def sentence(self) -> str:
+        """What is shown, in one sentence."""
+        return self._sentence.full_text()
+
+    def add_tool(self, widget: QWidget) -> None:
+        """Put a control at the right end of the header."""
+        self._tools.addWidget(widget)
+
+    def set_body(self, body: QWidget) -> None:
+        """The view itself; shown until `show_hint` is called."""
+        self._stack.addWidget(body)
+        self._stack.setCurrentWidget(body)
+
+    def show_sentence(self, text: str) -> None:
+        """Say what the body shows now, and show the body."""
+        self._sentence.set_full_text(text)
+        self.setAccessibleDescription(text)
+        self._stack.setCurrentIndex(self._stack.count() - 1)
+
+    def show_hint(self, text: str) -> None:
+        """Show, in place of the body, one sentence saying what will appear and what to do."""
+        self._sentence.set_full_text("")
+        self._hint.setText(text)
+        self.setAccessibleDescription(text)
+        self._stack.setCurrentIndex(0)
+
+    def is_empty(self) -> bool:
+        """Whether the hint is showing."""
+        return self._stack.currentIndex() == 0
+
+
+class _Rule(QWidget):
+    """A one-pixel line across the panel, in the frame's own colour."""
+
+    def paintEvent(self, _event: object) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self.palette().mid())
+
+
+def _rule(parent: QWidget) -> QWidget:
+    rule = _Rule(parent)
+    rule.setFixedHeight(1)
+    return rule
