@@ -118,7 +118,7 @@ def coloured(
     span = high - low if high > low else 1.0
     place = np.nan_to_num((values - low) / span, nan=0.0)
     image: NDArray[np.uint8] = table[np.clip(place * 255.0 + 0.5, 0, 255).astype(np.uint8)]
-    image[np.isnan(values)] = masked.getRgb()
+    image[np.isnan(values)] = (masked.red(), masked.green(), masked.blue(), masked.alpha())
     return image
 
 
