@@ -1,0 +1,134 @@
+"""What the engine does next: one piece of the current run, or one piece of a small question.
+
+Work is a generator that stops after every piece of at most 50 ms, with an event when there is one to
+tell. Runs and loads are done one after the other. Questions come in between, but never take more than a
+third of the time while a run goes on.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from model.messages import Event, Failed, Finished, Started
+from model.problems import Problem
+
+Work = Generator[Event | None, None, None]
+
+RUN_SHARE = 2.0  # seconds for the run after each second that questions took
+OUT_OF_MEMORY = "Not enough memory for this: use a shorter prompt, a smaller model or a smaller dtype."
+BUG = "The engine made a mistake ({name}) and gave this up; the log on stderr has the details."
+
+
+class Stopped(Exception):
+    """Thrown into a piece of work at its last yield when it is to end now."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """Work in progress. `topic`: a newer question of the same topic replaces this one, unanswered."""
+
+    request: int
+    work: Work
+    topic: tuple[object, ...] | None = None
+    run: str = ""  # set once the run has started; from then on its last event is Finished
+
+
+class Agenda:
+    """Jobs in hand. Every method that works returns the events there are to tell."""
+
+    def __init__(self) -> None:
+        self._runs: deque[Job] = deque()
+        self._questions: deque[Job] = deque()
+        self._owed = 0.0  # seconds that the run may have before the next question
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self._runs and not self._questions
+
+    def add_run(self, job: Job) -> None:
+        """Queue long work behind what is going on."""
+        self._runs.append(job)
+
+    def add_question(self, job: Job) -> None:
+        """Queue a small question; it takes the place of an older one of the same topic."""
+        for index, older in enumerate(self._questions):
+            if job.topic is not None and older.topic == job.topic:
+                older.work.close()
+                self._questions[index] = job
+                return
+        self._questions.append(job)
+
+    def stop(self, target: int) -> list[Event]:
+        """End the job of this request; nothing happens when it has ended already."""
+        for jobs in (self._runs, self._questions):
+            for job in jobs:
+                if job.request == target:
+                    jobs.remove(job)
+                    return list(_ending(job))
+        return []
+
+    def close(self) -> None:
+        """Drop everything, so that files are closed."""
+        for job in (*self._runs, *self._questions):
+            job.work.close()
+
+    def advance(self, *, questions: bool) -> list[Event]:
+        """Do one piece. With `questions` false only runs go on."""
+        began = time.monotonic()
+        ask = questions and bool(self._questions) and (self._owed <= 0 or not self._runs)
+        jobs = self._questions if ask else self._runs
+        if not jobs:
+            return []
+        events, more = _piece(jobs[0])
+        if not more:
+            jobs.popleft()
+        seconds = time.monotonic() - began
+        self._owed = seconds * RUN_SHARE if ask else self._owed - seconds
+        return events
+
+
+def _piece(job: Job) -> tuple[list[Event], bool]:
+    """One piece of a job: what it tells, and whether there is more to do."""
+    return _guarded(job, lambda: next(job.work))
+
+
+def _ending(job: Job) -> Iterator[Event]:
+    """The last events of a job that is asked to stop."""
+    events, more = _guarded(job, lambda: job.work.throw(Stopped()))
+    yield from events
+    while more:
+        events, more = _piece(job)
+        yield from events
+
+
+def _guarded(job: Job, proceed: Callable[[], Event | None]) -> tuple[list[Event], bool]:
+    """The one place where an exception of any kind becomes a sentence."""
+    try:
+        event = proceed()
+    except StopIteration:
+        return [], False
+    except Stopped:
+        return [_failure(job, "Stopped before it was done.")], False
+    except Problem as problem:
+        return [_failure(job, str(problem))], False
+    except (MemoryError, torch.OutOfMemoryError):
+        return [_failure(job, OUT_OF_MEMORY)], False
+    except Exception as error:  # a bug must not take the open model and the recordings along
+        logging.getLogger(__name__).exception("request %d", job.request)
+        return [_failure(job, BUG.format(name=type(error).__name__))], False
+    if isinstance(event, Started):
+        job.run = event.info.run
+    if isinstance(event, Finished):
+        job.run = ""
+    return ([] if event is None else [event]), True
+
+
+def _failure(job: Job, sentence: str) -> Event:
+    if job.run:
+        return Finished(request=job.request, run=job.run, reason="failed", text="", note=sentence)
+    return Failed(request=job.request, message=sentence)
