@@ -1,0 +1,154 @@
+"""A Recording: what one run did, in columns that only grow; one reader for live and opened runs. Torch-free."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.messages import Array, RunInfo, StepBatch, TokenBatch
+from model.recording.chunk import Chunk, MemoryChunk
+from model.recording.chunk_file import FileChunk
+from model.recording.columns import CHUNK_TOKENS, TOP_TOKENS, Column, columns
+from model.recording.folder import open_folder
+from model.recording.manifest import Finish
+
+
+class Recording:
+    """Read access to a run; `notes` says in sentences what is not as it should be.
+
+    Every chunk but the last holds exactly CHUNK_TOKENS tokens. A live run's recorder owns `chunks`
+    and appends to them; whoever reads gets copies, so nothing that was read ever changes.
+    """
+
+    def __init__(
+        self,
+        info: RunInfo,
+        chunks: Sequence[Chunk],
+        *,
+        keep_logits: bool = False,
+        notes: list[str] | None = None,
+        finish: Finish | None = None,
+        fingerprint: str = "",
+    ) -> None:
+        self.info = info
+        self.chunks = chunks
+        self.columns: dict[str, Column] = columns(info.config, dtype=info.dtype, keep_logits=keep_logits)
+        self.notes: list[str] = [] if notes is None else notes
+        self.finish = finish
+        self.fingerprint = fingerprint
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Recording":
+        """A run folder from anywhere, checked in full. Raises Problem when nothing in it can be used."""
+        opened = open_folder(Path(folder))
+        manifest = opened.manifest
+        return cls(
+            manifest.info,
+            opened.chunks,
+            keep_logits=manifest.keep_logits,
+            notes=[*manifest.notes, *opened.notes],
+            finish=manifest.finish,
+            fingerprint=manifest.fingerprint,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens fed through the model."""
+        return CHUNK_TOKENS * (len(self.chunks) - 1) + self.chunks[-1].tokens if self.chunks else 0
+
+    @property
+    def steps(self) -> int:
+        """Prefill chunks and decoded tokens."""
+        return sum(chunk.steps for chunk in self.chunks)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Private memory of the columns; what is mapped from disk does not count."""
+        return sum(chunk.nbytes for chunk in self.chunks if isinstance(chunk, MemoryChunk))
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes of the chunk files."""
+        return sum(chunk.file_bytes for chunk in self.chunks if isinstance(chunk, FileChunk))
+
+    def light(self, name: str, start: int = 0, end: int | None = None) -> NDArray[np.generic]:
+        """A light or step column of tokens (or steps) start … end − 1: [n, …] as `model.recording.columns` says."""
+        step = self.columns[name].kind == "step"
+        parts = [chunk.array(name)[a:b] for chunk, a, b in self._pieces(start, end, step=step)]
+        column = self.columns[name]
+        return np.concatenate(parts) if parts else np.empty(column.stored_shape(0), column.numpy_dtype)
+
+    def heavy(self, name: str, *, layer_row: int, start: int = 0, end: int | None = None) -> NDArray[np.generic]:
+        """One layer's rows of a heavy column: [n, width] of tokens start … end − 1; bfloat16 as uint16 bits.
+
+        `layer_row` counts attention layers, for router_scores MoE layers; logits have the one row 0.
+        """
+        column = self.columns[name]
+        if not 0 <= layer_row < column.shape[0]:
+            raise IndexError(f"row {layer_row} of {name}, which has {column.shape[0]}")
+        parts = [chunk.array(name)[layer_row, a:b] for chunk, a, b in self._pieces(start, end)]
+        return np.concatenate(parts) if parts else np.empty((0, column.shape[1]), column.numpy_dtype)
+
+    def texts(self, start: int = 0, end: int | None = None) -> list[str]:
+        """The texts of tokens start … end − 1."""
+        return [text for chunk, a, b in self._pieces(start, end) for text in chunk.texts("texts")[a:b]]
+
+    def token_batch(self, start: int = 0, end: int | None = None) -> TokenBatch:
+        """The light columns of tokens start … end − 1, ready to travel."""
+        return TokenBatch(
+            first=start,
+            ids=Array.of(self.light("ids", start, end)),
+            texts=self.texts(start, end),
+            log_probability=Array.of(self.light("log_probability", start, end)),
+            expert_ids=Array.of(self.light("expert_ids", start, end)),
+            expert_weights=Array.of(self.light("expert_weights", start, end)),
+            margins=Array.of(self.light("margins", start, end)),
+        )
+
+    def step_batch(self, start: int = 0, end: int | None = None) -> StepBatch:
+        """The columns of steps start … end − 1, ready to travel."""
+
+        def packed(name: str) -> Array:
+            return Array.of(self.light(name, start, end))
+
+        pieces = list(self._pieces(start, end, step=True))
+        top = [text for chunk, a, b in pieces for text in chunk.texts("top_texts")[TOP_TOKENS * a : TOP_TOKENS * b]]
+        return StepBatch(
+            first=start,
+            tokens=packed("tokens"),
+            decode=Array.of(self.light("decode", start, end) != 0),
+            measured_bytes=packed("measured_bytes"),
+            used_bytes=packed("used_bytes"),
+            seconds=packed("seconds"),
+            chosen_ids=packed("chosen_ids"),
+            chosen_texts=[text for chunk, a, b in pieces for text in chunk.texts("chosen_texts")[a:b]],
+            chosen_log_probability=packed("chosen_log_probability"),
+            top_ids=packed("top_ids"),
+            top_texts=[top[row : row + TOP_TOKENS] for row in range(0, len(top), TOP_TOKENS)],
+            top_log_probability=packed("top_log_probability"),
+        )
+
+    def _pieces(self, start: int, end: int | None, *, step: bool = False) -> list[tuple[Chunk, int, int]]:
+        """The chunks that hold a range, each with the part of it that belongs to the range."""
+        count: Callable[[Chunk], int] = (lambda chunk: chunk.steps) if step else (lambda chunk: chunk.tokens)
+        if step:
+            firsts = [0, *accumulate(count(chunk) for chunk in self.chunks)]
+            last = firsts[-1]
+        else:
+            firsts = list(range(0, CHUNK_TOKENS * len(self.chunks) + 1, CHUNK_TOKENS))
+            last = self.tokens
+        end = last if end is None else min(end, last)
+        if start < 0 or start >= end:
+            return []
+        pieces = []
+        for index in range(bisect_right(firsts, start) - 1, len(self.chunks)):
+            first = firsts[index]
+            if first >= end:
+                break
+            a, b = max(start - first, 0), min(end - first, count(self.chunks[index]))
+            if a < b:
+                pieces.append((self.chunks[index], a, b))
+        return pieces
