@@ -3,11 +3,11 @@
 from PySide6.QtCore import QObject, Signal
 
 from app.client import EngineClient
-from model.messages import Command, Event
+from model.messages import Command
 
 
 class EngineBridge(QObject):
-    """One engine process at a time; `restart` replaces it.
+    """One engine process at a time; `restart` replaces it. Request numbers go on across restarts.
 
     Signals: `received(Event)` and `died(str)`, both delivered on this object's thread.
     """
@@ -17,31 +17,35 @@ class EngineBridge(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._client = self._start()
+        self._requests = 0
+        self._client: EngineClient | None = None
+
+    def start(self) -> None:
+        """Start an engine; one that still runs is killed first."""
+        if self._client is not None:
+            self._client.kill()
+            self._client.close()
+        self._client = EngineClient(self.received.emit, self.died.emit)
 
     def next_request(self) -> int:
         """A request number not given out before."""
-        return self._client.next_request()
+        self._requests += 1
+        return self._requests
 
     def send(self, command: Command) -> bool:
-        """Queue a command; False when the engine is gone or far behind."""
-        return self._client.send(command)
+        """Queue a command; False when there is no engine or it is far behind."""
+        return self._client is not None and self._client.send(command)
 
-    def restart(self) -> None:
-        """Replace the engine by a fresh one."""
-        self._client.close()
-        self._client = self._start()
+    def kill(self) -> None:
+        """End the engine at once; `died` follows."""
+        if self._client is not None:
+            self._client.kill()
 
     def close(self) -> None:
         """End the engine with the window."""
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
 
-    def process_id(self) -> int:
-        """The engine's process id."""
-        return self._client.process_id
-
-    def _start(self) -> EngineClient:
-        return EngineClient(self._receive, self.died.emit)
-
-    def _receive(self, event: Event) -> None:
-        self.received.emit(event)
+    def process_id(self) -> int | None:
+        """The engine's process id, when one was started."""
+        return None if self._client is None else self._client.process_id

@@ -92,6 +92,9 @@ QLabel[role="panel-title"] { font-weight: 600; }
 QLabel[role="section"] { color: $muted; font-size: 11px; font-weight: 600; letter-spacing: 1px; }
 QLabel[role="number"] { font-weight: 600; }
 QFrame[role="panel"] { background: $surface; border: 1px solid $line; border-radius: 8px; }
+QFrame[role="panel"][docked="true"] { border-top: none; border-top-left-radius: 0; border-top-right-radius: 0; }
+QFrame[role="panel-header"][docked="true"] { background: $surface; border: 1px solid $line;
+    border-top-left-radius: 8px; border-top-right-radius: 8px; }
 QFrame[role="bar"] { background: $surface; border: none; }
 QFrame[role="chip"] { background: $raised; border: 1px solid $line; border-radius: 6px; }
 QFrame[role="chip"][tone="good"] { border-color: $good; }

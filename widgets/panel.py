@@ -52,7 +52,8 @@ class Panel(QFrame):
         super().__init__(parent)
         self.setProperty("role", "panel")
         self.setAccessibleName(title)
-        self.header = QWidget(self)
+        self.header = QFrame(self)
+        self.header.setProperty("role", "panel-header")
         self.header.setFixedHeight(HEADER_HEIGHT)
         self._title = QLabel(title, self.header)
         self._title.setProperty("role", "panel-title")
@@ -77,7 +78,8 @@ class Panel(QFrame):
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addWidget(self.header)
-        column.addWidget(_rule(self))
+        self._rule = _rule(self)
+        column.addWidget(self._rule)
         column.addLayout(self._stack, 1)
 
     def title(self) -> str:
@@ -91,6 +93,13 @@ class Panel(QFrame):
     def add_tool(self, widget: QWidget) -> None:
         """Put a control at the right end of the header."""
         self._tools.addWidget(widget)
+
+    def detach_header(self) -> QWidget:
+        """Give the header away, to be the title bar of a dock; the panel goes on writing into it."""
+        self.setProperty("docked", True)
+        self.header.setProperty("docked", True)
+        self._rule.hide()
+        return self.header
 
     def set_body(self, body: QWidget) -> None:
         """The view itself; shown until `show_hint` is called."""

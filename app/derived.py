@@ -1,0 +1,87 @@
+"""Numbers that views need of a whole run, counted once per token and kept while the run grows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.state import Run
+from model.lenses.balance import Load, count
+from model.lenses.routing import coactivation
+from model.placement import Placement, PlacementName, place
+
+
+@dataclass(slots=True)
+class Derived:
+    """Running counts of one run under one placement.
+
+    load        device and expert load so far (`model.lenses.balance.Load`)
+    weights_ME  sum of the weights each expert was multiplied by
+    """
+
+    run: str
+    placement: Placement
+    tokens: int
+    load: Load
+    weights_ME: NDArray[np.float64]
+
+
+class Counter:
+    """Counts a run's new tokens only; starts over when the run or the placement changes."""
+
+    def __init__(self) -> None:
+        self._derived: Derived | None = None
+        self._pairs: tuple[str, int, int, NDArray[np.int64]] | None = None
+
+    def derived(self, run: Run, name: PlacementName, devices: int) -> Derived | None:
+        """Counts over all tokens of the run; None for a dense model."""
+        router = run.info.config.router
+        if router is None or not run.tokens:
+            return None
+        known = self._derived
+        same = known is not None and (known.run, known.placement.name, known.placement.devices) == (
+            run.info.run,
+            name,
+            devices,
+        )
+        if known is None or not same or known.tokens > run.tokens:
+            known = self._begin(run, name, devices)
+        self._derived = _counted(known, run)
+        return self._derived
+
+    def pairs(self, run: Run, row: int) -> NDArray[np.int64]:
+        """How often two experts of one MoE layer fired for the same token, [E, E]; diagonal: tokens per expert."""
+        router = run.info.config.router
+        assert router is not None, "a dense model has no MoE rows"
+        tokens, total = 0, np.zeros((router.experts, router.experts), dtype=np.int64)
+        if self._pairs is not None and self._pairs[:2] == (run.info.run, row) and self._pairs[2] <= run.tokens:
+            tokens, total = self._pairs[2:]
+        if tokens < run.tokens:
+            new = run.column("expert_ids")[tokens:, row]
+            total = total + coactivation(new, experts=router.experts)
+        self._pairs = (run.info.run, row, run.tokens, total)
+        return total
+
+    def _begin(self, run: Run, name: PlacementName, devices: int) -> Derived:
+        router, layers = run.info.config.router, len(run.info.config.moe_layers)
+        assert router is not None
+        placement = place(name, layers=layers, experts=router.experts, devices=devices)
+        nothing = np.empty((0, layers, router.experts_per_token), dtype=np.int64)
+        return Derived(run.info.run, placement, 0, count(nothing, placement), np.zeros((layers, router.experts)))
+
+
+def _counted(known: Derived, run: Run) -> Derived:
+    if known.tokens == run.tokens:
+        return known
+    ids = run.column("expert_ids")[known.tokens :].astype(np.int64)
+    weights = run.column("expert_weights")[known.tokens :]
+    layers, experts = known.weights_ME.shape
+    cell = ids + experts * np.arange(layers)[None, :, None]
+    sums = np.bincount(cell.ravel(), weights=weights.ravel(), minlength=layers * experts)
+    return Derived(
+        known.run,
+        known.placement,
+        run.tokens,
+        known.load + count(ids, known.placement, first_token=known.tokens),
+        known.weights_ME + sums.reshape(layers, experts),
+    )

@@ -1,0 +1,74 @@
+"""Panels in docks: the panel's own header is the dock's title bar, so it can be dragged."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from widgets.panel import Panel
+
+Grid = tuple[tuple[Panel, Panel], tuple[Panel, Panel]]
+
+
+class DockArea(QMainWindow):
+    """Four views in a two by two grid that can be moved, tabbed, closed, and put back."""
+
+    def __init__(self, grid: Grid, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowFlags(Qt.WindowType.Widget)
+        self.setDockNestingEnabled(True)
+        self.setDockOptions(
+            QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AllowTabbedDocks
+        )  # without animation: nothing moves by itself
+        self._grid = tuple(tuple(_dock(panel, self) for panel in row) for row in grid)
+        self._compact = False
+        self.reset()
+
+    def docks(self) -> list[QDockWidget]:
+        """All docks, row by row."""
+        return [dock for row in self._grid for dock in row]
+
+    def reset(self) -> None:
+        """The arrangement a new window has."""
+        (north_west, north_east), (south_west, south_east) = self._grid
+        for dock in self.docks():
+            dock.setFloating(False)
+            self.removeDockWidget(dock)
+        self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, north_west)
+        if self._compact:
+            for dock in (north_east, south_west, south_east):
+                self.tabifyDockWidget(north_west, dock)
+        else:
+            self.splitDockWidget(north_west, south_west, Qt.Orientation.Vertical)
+            self.splitDockWidget(north_west, north_east, Qt.Orientation.Horizontal)
+            self.splitDockWidget(south_west, south_east, Qt.Orientation.Horizontal)
+        for dock in self.docks():
+            dock.show()
+        if self._compact:
+            north_west.raise_()
+        else:
+            self._share_out()
+
+    def set_compact(self, compact: bool) -> None:
+        """One view at a time in tabs, for a window too small for four."""
+        if compact != self._compact:
+            self._compact = compact
+            self.reset()
+
+    def _share_out(self) -> None:
+        (north_west, north_east), (south_west, south_east) = self._grid
+        self.resizeDocks([north_west, north_east], [56, 50], Qt.Orientation.Horizontal)
+        self.resizeDocks([south_west, south_east], [56, 50], Qt.Orientation.Horizontal)
+        self.resizeDocks([north_west, south_west], [50, 50], Qt.Orientation.Vertical)
+
+
+def _dock(panel: Panel, parent: QWidget) -> QDockWidget:
+    dock = QDockWidget(panel.title(), parent)
+    dock.setObjectName(panel.title())
+    dock.setFeatures(
+        QDockWidget.DockWidgetFeature.DockWidgetMovable
+        | QDockWidget.DockWidgetFeature.DockWidgetClosable
+        | QDockWidget.DockWidgetFeature.DockWidgetFloatable
+    )
+    dock.setWidget(panel)
+    dock.setTitleBarWidget(panel.detach_header())
+    dock.setMinimumSize(300, 180)
+    return dock

@@ -1,0 +1,271 @@
+"""What a person can do, and the state it leads to: the one place where commands are sent and State changes."""
+
+import time
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.bridge import EngineBridge
+from app.questions import Questions, View
+from app.state import LoadProgress, Notice, State, apply, died, select, select_run
+from model.config import Sampling
+from model.messages import (
+    AttentionShown,
+    Command,
+    Describe,
+    DtypeChoice,
+    Event,
+    Failed,
+    Generate,
+    Heartbeat,
+    OpenCheckpoint,
+    Opened,
+    OpenRecording,
+    Quantity,
+    Ready,
+    Reduction,
+    RowShown,
+    ScoresShown,
+    Stop,
+    Verify,
+)
+from model.placement import PlacementName
+from widgets.selection import Selection
+
+FRAME_MS = 33  # at most 30 redraws a second
+PATIENCE = 10.0  # seconds without a heartbeat before the engine counts as silent
+
+
+class Session(QObject):
+    """State, engine and questions together; widgets know none of them.
+
+    Signals: `changed(State, State)`, before and after, at most 30 times a second and never in a slot that
+    caused it; `told(Event)`, every event as it arrives, for those who wait for one.
+    """
+
+    changed = Signal(object, object)
+    told = Signal(object)
+
+    def __init__(self, bridge: EngineBridge, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.state = State()
+        self._drawn = self.state
+        self._bridge = bridge
+        self._view = View()
+        self._questions = Questions(time.monotonic, bridge.next_request)
+        self._heard = time.monotonic()
+        self._reopen: OpenCheckpoint | None = None
+        self._frame = _single_shot(self, FRAME_MS, self._draw)
+        self._later = _single_shot(self, FRAME_MS, self._ask)
+        self._watch = QTimer(self, interval=1000)
+        self._watch.timeout.connect(self._look_for_silence)
+        bridge.received.connect(self._take)
+        bridge.died.connect(self._bury)
+
+    # ---- the engine ----------------------------------------------------------------------------------
+
+    def start_engine(self) -> None:
+        """Start the engine, or replace a dead or silent one; the last opened checkpoint is opened again."""
+        self._heard = time.monotonic()
+        self._watch.start()
+        self._questions.forget()
+        self._set(replace(self.state, engine="starting", notices=_without(self.state, "restart")))
+        self._bridge.start()
+        if self._reopen is not None and self.state.model is not None:
+            self._load(self._reopen)
+
+    def close(self) -> None:
+        """End the engine."""
+        self._watch.stop()
+        self._bridge.close()
+
+    # ---- checkpoints and runs --------------------------------------------------------------------------
+
+    def describe(self, path: str, dtype: DtypeChoice = "auto") -> None:
+        """Ask for a folder's description and memory plan, to be accepted or declined."""
+        self._send(Describe(request=self._bridge.next_request(), path=path, dtype=dtype))
+
+    def open_checkpoint(self, path: str, *, device: str = "auto", dtype: DtypeChoice = "auto") -> None:
+        """Load a checkpoint; the open one stays until the new one is there."""
+        self._load(OpenCheckpoint(request=self._bridge.next_request(), path=path, device=device, dtype=dtype))
+
+    def decline(self) -> None:
+        """Put the description away."""
+        self._set(replace(self.state, described=None))
+
+    def cancel_load(self) -> None:
+        """Stop loading."""
+        if self.state.loading is not None:
+            self._send(Stop(request=self._bridge.next_request(), target=self.state.loading.request))
+
+    def submit(
+        self, prompt: str, *, token_ids: tuple[int, ...] | None = None, max_new_tokens: int, sampling: Sampling
+    ) -> None:
+        """Run the open model; refused while another run goes on."""
+        if self.state.running or self.state.model is None:
+            return
+        request = self._bridge.next_request()
+        self._set(replace(self.state, running=request))
+        self._send(
+            Generate(
+                request=request,
+                prompt=prompt,
+                token_ids=None if token_ids is None else list(token_ids),
+                max_new_tokens=max_new_tokens,
+                sampling=sampling,
+            )
+        )
+
+    def stop(self) -> None:
+        """End the live run within one token; what was recorded stays."""
+        if self.state.running:
+            self._send(Stop(request=self._bridge.next_request(), target=self.state.running))
+
+    def open_recording(self, folder: str) -> None:
+        """Open a run folder; it shows like a live run."""
+        self._send(OpenRecording(request=self._bridge.next_request(), folder=folder))
+
+    def prove(self) -> None:
+        """Check the open model: rebuilt attention and the absorbed path against the plain pass."""
+        if self.state.model is None or self.state.proving:
+            return
+        request = self._bridge.next_request()
+        self._set(replace(self.state, proving=request))
+        self._send(Verify(request=request))
+
+    # ---- looking ---------------------------------------------------------------------------------------
+
+    def show_run(self, name: str) -> None:
+        """Look at another run of this session."""
+        self._questions.forget()
+        self._set(select_run(self.state, name))
+
+    def choose_token(self, token: int) -> None:
+        """Select a token; choosing the newest one of a live run goes on following it."""
+        run = self.state.run
+        newest = run is not None and run.finished is None and token >= run.tokens - 1
+        self._select(replace(self.state.selection, token=token), following=newest)
+
+    def choose_layer(self, layer: int) -> None:
+        """Select an attention block."""
+        self._select(replace(self.state.selection, layer=layer))
+
+    def choose_head(self, head: int) -> None:
+        """Select a head."""
+        self._select(replace(self.state.selection, head=head))
+
+    def choose_expert(self, expert: int) -> None:
+        """Select an expert; the selected one again unselects it."""
+        chosen = None if expert == self.state.selection.expert else expert
+        self._select(replace(self.state.selection, expert=chosen))
+
+    def choose_device(self, device: int) -> None:
+        """Select a device; the selected one again unselects it."""
+        chosen = None if device == self.state.selection.device else device
+        self._select(replace(self.state.selection, device=chosen))
+
+    def choose_quantity(self, quantity: Quantity) -> None:
+        """Show probabilities, or one of the two scores they are made of."""
+        self._set(replace(self.state, choices=replace(self.state.choices, quantity=quantity)))
+
+    def choose_reduction(self, reduction: Reduction) -> None:
+        """How a map larger than the screen is made smaller."""
+        self._set(replace(self.state, choices=replace(self.state.choices, reduction=reduction)))
+
+    def choose_devices(self, devices: int) -> None:
+        """How many devices the simulated placement has."""
+        self._set(replace(self.state, choices=replace(self.state.choices, devices=devices)))
+
+    def choose_placement(self, placement: PlacementName) -> None:
+        """Where the simulated placement puts experts."""
+        self._set(replace(self.state, choices=replace(self.state.choices, placement=placement)))
+
+    def choose_measure(self, measure: str) -> None:
+        """What the token strip is coloured by."""
+        self._set(replace(self.state, choices=replace(self.state.choices, measure=measure)))
+
+    def look_at(self, view: View) -> None:
+        """What the attention map has room for now."""
+        if view != self._view:
+            self._view = view
+            self._ask()
+
+    def say(self, text: str) -> None:
+        """Tell the person something that the window itself found out."""
+        self._set(replace(self.state, notices=(*self.state.notices, Notice(text))))
+
+    def dismiss_notices(self) -> None:
+        """The person has read them."""
+        self._set(replace(self.state, notices=()))
+
+    # ---- inside ----------------------------------------------------------------------------------------
+
+    def _load(self, command: OpenCheckpoint) -> None:
+        self._reopen = command
+        request = self._bridge.next_request()
+        progress = LoadProgress(request, command.path)
+        self._set(replace(self.state, described=None, loading=progress))
+        self._send(OpenCheckpoint(request=request, path=command.path, device=command.device, dtype=command.dtype))
+
+    def _select(self, selection: Selection, *, following: bool | None = None) -> None:
+        state = self.state if following is None else replace(self.state, following=following)
+        self._set(select(state, selection))
+
+    def _send(self, command: Command) -> None:
+        if not self._bridge.send(command):
+            self._set(apply(self.state, Failed(request=command.request, message=self.tr("The engine is not running."))))
+
+    def _take(self, event: Event) -> None:
+        self._heard = time.monotonic()
+        question = isinstance(event, AttentionShown | RowShown | ScoresShown)
+        answered = self._questions.answered(event)
+        if question and not answered:
+            return  # a late answer to a question that was replaced
+        if isinstance(event, Failed) and answered:
+            return  # a view's question that no longer has an answer; the next one is on its way
+        state = apply(self.state, event)
+        if state.engine == "silent" or isinstance(event, Ready | Heartbeat):
+            state = replace(state, engine="ready")
+        self._set(state)
+        if isinstance(event, Opened):
+            self.prove()
+        self.told.emit(event)
+
+    def _bury(self, cause: str) -> None:
+        self._watch.stop()
+        self._set(died(self.state, cause))
+
+    def _set(self, state: State) -> None:
+        if state is self.state:
+            return
+        self.state = state
+        if not self._frame.isActive():
+            self._frame.start()
+
+    def _draw(self) -> None:
+        before, self._drawn = self._drawn, self.state
+        self.changed.emit(before, self._drawn)
+        self._ask()
+
+    def _ask(self) -> None:
+        commands, waiting = self._questions.due(self.state, self._view)
+        for command in commands:
+            self._bridge.send(command)
+        if waiting and not self._later.isActive():
+            self._later.start()
+
+    def _look_for_silence(self) -> None:
+        if self.state.engine == "ready" and time.monotonic() - self._heard > PATIENCE:
+            text = self.tr("The engine has not answered for ten seconds; wait, or restart it.")
+            notices = (*self.state.notices, Notice(text, key="restart"))
+            self._set(replace(self.state, engine="silent", notices=notices))
+
+
+def _without(state: State, key: str) -> tuple[Notice, ...]:
+    return tuple(notice for notice in state.notices if notice.key != key)
+
+
+def _single_shot(parent: QObject, interval: int, slot: object) -> QTimer:
+    timer = QTimer(parent, interval=interval, singleShot=True)
+    timer.timeout.connect(slot)
+    return timer
