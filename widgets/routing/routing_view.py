@@ -1,0 +1,257 @@
+"""The Routing panel: which experts the tokens of a layer chose, and how the layers spread their tokens."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtWidgets import QWidget
+
+from widgets.palette import Palette
+from widgets.panel import Panel
+from widgets.routing.canvas import Cell, RoutingCanvas
+from widgets.routing.data import RouterScores, RoutingTokens, RoutingTotals
+from widgets.routing.grid import token_grid, total_grid
+from widgets.routing.marks import rank_of, score_of, weight_of
+from widgets.segmented import Segmented
+from widgets.selection import Selection
+from widgets.token_text import visible
+
+
+class RoutingView(Panel):
+    """Token × expert of one layer, or layer × expert of the whole run.
+
+    Signals: `token_chosen(int)`, `expert_chosen(int)`, `layer_chosen(int)`, `mode_chosen(str)` ("tokens" or
+    "layers"), `hovered_text(str)`, empty when the mouse leaves.
+    """
+
+    token_chosen = Signal(int)
+    expert_chosen = Signal(int)
+    layer_chosen = Signal(int)
+    mode_chosen = Signal(str)
+    hovered_text = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(QCoreApplication.translate("RoutingView", "Routing"), parent)
+        self._texts: Sequence[str] = []
+        self._routing: RoutingTokens | None = None
+        self._totals: RoutingTotals | None = None
+        self._scores: RouterScores | None = None
+        self._dense: int | None = None
+        self._selection = Selection()
+        self._mode = "tokens"
+        self._hint_text = ""
+        self._canvas = RoutingCanvas(self)
+        self._canvas.setAccessibleName(self.tr("Routing map"))
+        self._canvas.side_name = self.tr("margin")
+        self._canvas.device_word = self.tr("device {0}")
+        self._canvas.row_chosen.connect(self._choose_row)
+        self._canvas.expert_chosen.connect(self.expert_chosen)
+        self._canvas.cell_hovered.connect(self._hover)
+        self._switch = Segmented([("tokens", self.tr("tokens")), ("layers", self.tr("layers"))], self)
+        self._switch.chosen.connect(self._choose_mode)
+        self.add_tool(self._switch)
+        self.set_body(self._canvas)
+        self.setFocusProxy(self._canvas)
+        self.clear()
+
+    def show_tokens(self, texts: Sequence[str]) -> None:
+        """Texts of all tokens, for the names of the rows."""
+        self._texts = texts
+        self._canvas.update()
+
+    def show_routing(self, routing: RoutingTokens) -> None:
+        """The choices of one layer's tokens; called again as tokens come in."""
+        if not routing.moe:
+            self.show_dense_layer(routing.layer)
+            return
+        self._routing, self._dense = routing, None
+        self._refresh()
+
+    def show_totals(self, totals: RoutingTotals) -> None:
+        """Totals of every MoE layer, for the layers mode."""
+        self._totals = totals
+        if self._mode == "layers":
+            self._refresh()
+
+    def show_scores(self, scores: RouterScores | None) -> None:
+        """Router scores of a range of tokens: the hover then also knows experts that were not chosen."""
+        self._scores = scores
+
+    def show_selection(self, selection: Selection) -> None:
+        """Frame the selected token (or layer) and mark the selected expert's column."""
+        self._selection = selection
+        self._mark()
+
+    def show_palette(self, palette: Palette) -> None:
+        """Take other colours."""
+        self._canvas.show_palette(palette)
+
+    def show_mode(self, mode: str) -> None:
+        """Switch to "tokens" or "layers"; emits nothing."""
+        self._mode = mode
+        self._switch.show_choice(mode)
+        self._canvas.fit()
+        self._refresh()
+
+    def show_dense_layer(self, layer: int) -> None:
+        """Say that the selected layer has no experts."""
+        self._dense, self._routing = layer, None
+        self._refresh()
+
+    def clear(self, hint: str = "") -> None:
+        """Forget everything and say what will appear."""
+        self._routing = self._totals = self._scores = self._dense = None
+        self._texts = []
+        self._hint_text = hint or self.tr("Each token's chosen experts appear here: enter a prompt and press Run.")
+        self._refresh()
+
+    # Drawing
+
+    def _refresh(self) -> None:
+        if self._mode == "layers" and self._totals is not None and self._totals.layers:
+            totals = self._totals
+            self._canvas.show_grid(
+                total_grid(totals, self._expert_device(), devices=self._devices(), groups=self._groups())
+            )
+        elif self._mode == "tokens" and self._routing is not None and len(self._routing.expert_ids):
+            self._canvas.show_grid(token_grid(self._routing, self._texts))
+        else:
+            self._canvas.show_grid(None)
+            self.show_hint(self._empty_text())
+            return
+        self._mark()
+
+    def _empty_text(self) -> str:
+        if self._mode == "tokens" and self._dense is not None:
+            return self.tr(
+                "layer {0} is dense: every token uses the same MLP. Choose a layer with experts, or see all layers."
+            ).format(self._dense)
+        return self._hint_text
+
+    def _mark(self) -> None:
+        expert = self._selection.expert
+        if self._mode == "layers" and self._totals is not None:
+            layers, experts = self._totals.layers, self._totals.counts.shape[1]
+            row = layers.index(self._selection.layer) if self._selection.layer in layers else None
+        elif self._routing is not None:
+            row, experts = self._selection.token, self._routing.experts
+            row = row if row is not None and row < len(self._routing.expert_ids) else None
+        else:
+            return
+        self._canvas.show_chosen(row, expert if expert is not None and expert < experts else None)
+        self._say()
+
+    def _say(self) -> None:
+        sentence = self._layers_sentence() if self._mode == "layers" else self._tokens_sentence()
+        if sentence:
+            self.show_sentence(sentence)
+            self._canvas.setAccessibleDescription(sentence)
+
+    def _tokens_sentence(self) -> str:
+        routing = self._routing
+        if routing is None or not len(routing.expert_ids):
+            return ""
+        parts = [self.tr("layer {0}").format(routing.layer), self.tr("token × expert")]
+        choice = self.tr("top {0} of {1}").format(routing.chosen, routing.experts)
+        if routing.groups > 1:
+            choice += self.tr(", {0} groups of {1}").format(routing.groups_per_token, routing.groups)
+        parts.append(choice)
+        if routing.shared:
+            parts.append(self.tr("{0} shared").format(routing.shared))
+        if self._canvas.each() > 1:
+            parts.append(self.tr("max of {0} tokens").format(self._canvas.each()))
+        return " · ".join(parts)
+
+    def _layers_sentence(self) -> str:
+        totals = self._totals
+        if totals is None or not totals.layers:
+            return ""
+        parts = [self.tr("{0} MoE layers × {1} experts").format(*totals.counts.shape)]
+        parts.append(self.tr("share of tokens, 1 = uniform"))
+        if totals.shared:
+            parts.append(self.tr("{0} shared").format(totals.shared))
+        return " · ".join(parts)
+
+    def resizeEvent(self, event: object) -> None:
+        super().resizeEvent(event)  # type: ignore[arg-type]
+        if not self.is_empty():
+            self._say()
+
+    def _expert_device(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+        assert self._totals is not None
+        experts = self._totals.counts.shape[1]
+        known = self._routing
+        return known.expert_device if known is not None else np.zeros(experts, dtype=np.int64)
+
+    def _devices(self) -> int:
+        return self._routing.devices if self._routing is not None else 1
+
+    def _groups(self) -> int:
+        return self._routing.groups if self._routing is not None else 1
+
+    # What a person does
+
+    def _choose_mode(self, mode: str) -> None:
+        self.show_mode(mode)
+        self.mode_chosen.emit(mode)
+
+    def _choose_row(self, row: int) -> None:
+        if self._mode == "layers" and self._totals is not None:
+            self.layer_chosen.emit(self._totals.layers[row])
+        else:
+            self.token_chosen.emit(row)
+
+    def _hover(self, cell: Cell | None) -> None:
+        text = "" if cell is None else self._layer_text(cell) if self._mode == "layers" else self._token_text(cell)
+        self._canvas.tip = text
+        self.hovered_text.emit(text)
+
+    def _token_text(self, cell: Cell) -> str:
+        routing = self._routing
+        if routing is None:
+            return ""
+        name = visible(self._texts[cell.row]) if cell.row < len(self._texts) else ""
+        head = self.tr("token {0} “{1}”").format(cell.row, name)
+        if cell.rows > 1:
+            head = self.tr("tokens {0} to {1}").format(cell.row, cell.row + cell.rows - 1)
+        least = float(np.nanmin(np.append(routing.margins[cell.row : cell.row + cell.rows], np.inf)))
+        margin = self.tr("margin {0}").format(f"{least:.3g}") if np.isfinite(least) else self.tr("margin unknown")
+        if cell.shared is not None:
+            return self.tr("{0} → shared expert S{1}: every token passes it").format(head, cell.shared)
+        if cell.expert is None:
+            return f"{head}, {margin}"
+        return self._expert_text(routing, cell, cell.expert, head, margin)
+
+    def _expert_text(self, routing: RoutingTokens, cell: Cell, expert: int, head: str, margin: str) -> str:
+        device = int(routing.expert_device[expert])
+        head = self.tr("{0} → expert {1} (device {2})").format(head, expert, device)
+        if cell.rows > 1:
+            part = slice(cell.row, cell.row + cell.rows)
+            took = routing.expert_ids[part] == expert
+            most = float(routing.expert_weights[part][took].max()) if took.any() else 0.0
+            return self.tr("{0} chosen by {1}, largest weight {2}").format(head, int(took.sum()), f"{most:.3g}")
+        rank = rank_of(routing, cell.row, expert)
+        score = score_of(self._scores, routing.layer, cell.row, expert)
+        known = "" if score is None else self.tr(", score {0}").format(f"{score:.3g}")
+        if rank is None:
+            return self.tr("{0} not chosen").format(head) + known
+        weight = weight_of(routing, cell.row, expert)
+        place = self.tr("{0} weight {1}, rank {2} of {3}").format(head, f"{weight:.3g}", rank, routing.chosen)
+        return f"{place}, {margin}{known}"
+
+    def _layer_text(self, cell: Cell) -> str:
+        totals = self._totals
+        if totals is None:
+            return ""
+        head = self.tr("layer {0}").format(totals.layers[cell.row])
+        if cell.shared is not None:
+            return self.tr("{0} → shared expert S{1}: every token passes it").format(head, cell.shared)
+        row = totals.counts[cell.row]
+        if cell.expert is None:
+            return self.tr("{0}: {1:,} assignments").format(head, int(row.sum()))
+        device = int(self._expert_device()[cell.expert])
+        head = self.tr("{0} → expert {1} (device {2})").format(head, cell.expert, device)
+        ratio = row[cell.expert] * len(row) / max(int(row.sum()), 1)
+        told = self.tr("{0}: {1:,} of {2:,} assignments, {3:.2f} × uniform, summed weight {4:.3g}")
+        weight = float(totals.weights[cell.row, cell.expert])
+        return told.format(head, int(row[cell.expert]), int(row.sum()), ratio, weight)
