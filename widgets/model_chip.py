@@ -1,0 +1,79 @@
+"""The open model in one line: name, family, size, device, number format."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QWidget
+
+from widgets.figures import count_text
+from widgets.plain_text import plain_tooltip
+
+LONGEST_NAME = 28
+
+
+class ModelChip(QFrame):
+    """What is open, what is being opened, or that nothing is."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "chip")
+        self.setFixedHeight(28)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(11, 0, 11, 0)
+        self._row.setSpacing(8)
+        self._name, self._family = self._label("number"), self._label("muted")
+        self._points = [self._label("faint")]
+        self._total, self._active = self._label("number"), self._label("muted")
+        self._points.append(self._label("faint"))
+        self._device, self._dtype = self._label("text"), self._label("muted")
+        for point in self._points:
+            point.setText("·")
+        self._progress = QProgressBar(self)
+        self._progress.setTextVisible(False)
+        self._progress.setFixedWidth(120)
+        self._row.addWidget(self._progress)
+        self.show_no_model(self.tr("no model open"))
+
+    def show_model(self, name: str, *, family: str, total: int, active: int, device: str, dtype: str) -> None:
+        """Describe the open model; `total` and `active` are parameters, `active` per token."""
+        self._show_words(name, family)
+        self._total.setText(count_text(total))
+        self._active.setText(self.tr("{count} active").format(count=count_text(active)))
+        self._device.setText(device.upper() if device == "cpu" else device)
+        self._dtype.setText(dtype)
+        exact = self.tr("{total} parameters, {active} of them used per token")
+        self._describe(f"{name}\n{exact.format(total=f'{total:,}', active=f'{active:,}')}")
+        self._show_parts(details=True, progress=False)
+
+    def show_no_model(self, text: str) -> None:
+        """Say that nothing is open, in the caller's words."""
+        self._show_words("", text)
+        self._describe(text)
+        self._show_parts(details=False, progress=False)
+
+    def show_loading(self, name: str, fraction: float) -> None:
+        """Show how much of a model has been read, 0 to 1."""
+        percent = round(100 * min(max(fraction, 0.0), 1.0))
+        self._show_words(name, self.tr("opening, {percent} %").format(percent=percent))
+        self._progress.setValue(percent)
+        self._describe(self._family.text())
+        self._show_parts(details=False, progress=True)
+
+    def _show_words(self, name: str, text: str) -> None:
+        self._name.setText(name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…")
+        self._name.setVisible(bool(name))
+        self._family.setText(text)
+
+    def _show_parts(self, *, details: bool, progress: bool) -> None:
+        for label in (*self._points, self._total, self._active, self._device, self._dtype):
+            label.setVisible(details)
+        self._progress.setVisible(progress)
+
+    def _describe(self, text: str) -> None:
+        self.setToolTip(plain_tooltip(text))
+        self.setAccessibleName(text)
+
+    def _label(self, role: str) -> QLabel:
+        label = QLabel(self)
+        label.setProperty("role", role)
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        self._row.addWidget(label)
+        return label
