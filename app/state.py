@@ -14,12 +14,14 @@ from model.messages import (
     CheckpointSummary,
     Described,
     Event,
+    Extracted,
     Failed,
     Finished,
     Grown,
     Heartbeat,
     LatentsShown,
     Loading,
+    Measured,
     Opened,
     Quantity,
     Ready,
@@ -168,7 +170,7 @@ def apply(state: State, event: Event) -> State:
             return replace(state, shown=replace(state.shown, row=event)) if event.run == state.current else state
         case ScoresShown():
             return replace(state, shown=replace(state.shown, scores=event)) if event.run == state.current else state
-        case LatentsShown():
+        case LatentsShown() | Extracted() | Measured():
             return state
         case Verified():
             proved = state.model and replace(state.model, proof=event)

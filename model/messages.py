@@ -16,6 +16,7 @@ from model.config import ModelConfig, Sampling
 PROTOCOL = 1
 FRAME_LIMIT = 256 * 2**20
 
+View = Literal["attention", "latents", "routing", "logits", "load", "memory"]
 Quantity = Literal["probability", "content", "position"]
 Reduction = Literal["max", "mean"]
 DeviceName = str  # "auto", "cpu", "cuda" or "cuda:N"
@@ -213,6 +214,31 @@ class Verify(Message, frozen=True, eq=False):
     """Prove the open model: rebuilt attention and absorbed path against the plain pass; answered by Verified."""
 
 
+class Extract(Message, frozen=True, eq=False):
+    """Write the numbers behind one view of a run to an npz file; answered by Extracted.
+
+    `layer`, `head`, `queries` and `keys` select attention (None: all tokens), `layer` also latents,
+    `devices` and `placement` the load; `devices` 0 is the model's own default.
+    """
+
+    run: str
+    view: View
+    file: str
+    layer: int = 0
+    head: int = 0
+    queries: tuple[int, int] | None = None
+    keys: tuple[int, int] | None = None
+    devices: int = 0
+    placement: Literal["contiguous", "round-robin"] = "contiguous"
+
+
+class Measure(Message, frozen=True, eq=False):
+    """Time the open model's decoding after so many tokens of context; answered by Measured."""
+
+    contexts: list[int]
+    tokens: int = 64
+
+
 class Shutdown(Message, frozen=True, eq=False):
     """End the engine."""
 
@@ -228,6 +254,8 @@ Command = (
     | ShowScores
     | ShowLatents
     | Verify
+    | Extract
+    | Measure
     | Shutdown
 )
 
@@ -352,6 +380,30 @@ class Verified(Message, frozen=True, eq=False):
     passed: bool
 
 
+class Extracted(Message, frozen=True, eq=False):
+    """The file that was written: dtype and shape of every array in it by name."""
+
+    file: str
+    arrays: dict[str, tuple[str, tuple[int, ...]]]
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure, what it is compared with, their ratio, and what the ratio has to keep to; None: nothing."""
+
+    value: float
+    unit: str
+    peer: float | None = None
+    ratio: float | None = None
+    limit: float | None = None
+
+
+class Measured(Message, frozen=True, eq=False):
+    """Figures by name, and sentences about what could not be measured."""
+
+    measures: dict[str, Measurement]
+    notes: list[str]
+
+
 class Failed(Message, frozen=True, eq=False):
     """The request could not be served: one sentence that names the cause and the remedy."""
 
@@ -378,6 +430,8 @@ Event = (
     | ScoresShown
     | LatentsShown
     | Verified
+    | Extracted
+    | Measured
     | Failed
     | Heartbeat
 )
