@@ -1,0 +1,73 @@
+"""What the token strip can be coloured by: one number per token, from light columns alone."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QCoreApplication
+
+from app.state import Run, State
+from model.placement import Placement
+
+SURPRISE_LIMIT = 12.0  # bits; rarer tokens look alike
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measure:
+    """Values float32 [T] (NaN: unknown) between `low` and `high`, or category numbers."""
+
+    key: str
+    values: NDArray[np.float32]
+    low: float
+    high: float
+    kind: Literal["sequential", "category"]
+
+
+def measure_names(moe: bool) -> list[tuple[str, str]]:
+    """Keys and labels of the measures a model offers."""
+    names = [("surprise", _tr("surprise")), ("time", _tr("time"))]
+    if moe:
+        names += [("margin", _tr("routing margin")), ("expert", _tr("first expert")), ("device", _tr("device"))]
+    return names
+
+
+def measure(state: State, run: Run, placement: Placement | None) -> Measure:
+    """The chosen measure of every token of a run, at the selected layer where it has one."""
+    key = state.choices.measure
+    layers = run.info.config.moe_layers
+    row = layers.index(state.selection.layer) if state.selection.layer in layers else None
+    if key == "time":
+        values = seconds_per_token(run) * 1000
+        return Measure(key, values, 0.0, float(np.nanmax(values, initial=1.0)), "sequential")
+    if key in ("margin", "expert", "device") and row is not None:
+        return _routing_measure(key, run, row, placement)
+    surprise = -run.column("log_probability").astype(np.float32) / np.float32(np.log(2))
+    return Measure("surprise", surprise, 0.0, SURPRISE_LIMIT, "sequential")
+
+
+def seconds_per_token(run: Run) -> NDArray[np.float32]:
+    """Seconds each fed token took, [T]; a prefill chunk's time is shared evenly by its tokens."""
+    ends = run.column("tokens").astype(np.int64)
+    counts = np.diff(ends, prepend=0)
+    share = run.column("seconds").astype(np.float32) / np.maximum(counts, 1)
+    return np.repeat(share, counts)[: run.tokens].astype(np.float32)
+
+
+def _routing_measure(key: str, run: Run, row: int, placement: Placement | None) -> Measure:
+    if key == "margin":
+        margins = run.column("margins")[:, row].astype(np.float32)
+        finite = margins[np.isfinite(margins)]
+        high = float(np.quantile(finite, 0.95)) if len(finite) else 1.0
+        # A narrow choice is the loud one.
+        return Measure(key, high - np.minimum(margins, high), 0.0, high, "sequential")
+    first = run.column("expert_ids")[:, row, 0].astype(np.int64)
+    if key == "device" and placement is not None:
+        first = placement.slot_to_device[row][first]
+        return Measure(key, first.astype(np.float32), 0.0, float(placement.devices), "category")
+    experts = run.info.config.router.experts if run.info.config.router else 1
+    return Measure(key, first.astype(np.float32), 0.0, float(experts), "category")
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("measures", text)

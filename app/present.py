@@ -1,0 +1,237 @@
+"""From State to views: which arrays each view is handed, and when it has to be handed them anew.
+
+Every function takes the view and the state; none keeps anything. A view without anything to show gets
+a sentence that says what will appear and what to do.
+"""
+
+import numpy as np
+from PySide6.QtCore import QCoreApplication
+
+from app.derived import Counter
+from app.measures import measure, measure_names, seconds_per_token
+from app.state import Run, State, device_count
+from model.kv_bytes import kv_bytes_per_token
+from model.lenses import balance
+from model.messages import AttentionShown
+from widgets.attention.attention_view import AttentionView
+from widgets.attention.data import AttentionMap, HeadGallery, RowProfile
+from widgets.devices.devices_view import DevicesView
+from widgets.devices.data import DeviceLoad, ExpertGraph
+from widgets.memory.memory_view import MemorySeries, MemoryView
+from widgets.routing.data import RouterScores, RoutingTokens, RoutingTotals
+from widgets.routing.routing_view import RoutingView
+from widgets.timeline import Timeline
+from widgets.token_strip import TokenStrip
+
+
+def show_attention(view: AttentionView, state: State) -> None:
+    """The map, the gallery and the selected query's profile, as far as they have arrived."""
+    run, shown = state.run, state.shown
+    if run is None or not run.tokens:
+        view.clear(_tr("The attention of every head appears here, rebuilt from the latent cache. Run a prompt."))
+        return
+    if not run.info.attention_available:
+        view.clear(run.info.attention_reason)
+        return
+    view.show_tokens(run.texts[: run.tokens])
+    view.show_quantity(state.choices.quantity)
+    view.show_reduction(state.choices.reduction)
+    if shown.attention is not None and _is_current(shown.attention, state):
+        view.show_map(_map(shown.attention))
+    if shown.gallery is not None and shown.gallery.layer == state.selection.layer:
+        view.show_gallery(_gallery(shown.gallery))
+    row = shown.row
+    fits = row is not None and (row.layer, row.head) == (state.selection.layer, state.selection.head)
+    if row is not None and fits:
+        view.show_row(
+            RowProfile(
+                row.layer,
+                row.head,
+                row.query,
+                row.probabilities.numpy().astype(np.float32),
+                row.content_scores.numpy().astype(np.float32),
+                row.position_scores.numpy().astype(np.float32),
+            )
+        )
+    view.show_selection(state.selection)
+
+
+def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
+    """Token × expert of the selected layer, and layer × expert totals."""
+    run = state.run
+    derived = run and counter.derived(run, state.choices.placement, device_count(state))
+    if run is None or not run.tokens:
+        view.clear(_tr("Which experts every token goes to appears here, layer by layer. Run a prompt."))
+        return
+    router = run.info.config.router
+    if router is None or derived is None:
+        view.clear(_tr("This model is dense: every token uses the same MLP, so there is no routing to show."))
+        return
+    config = run.info.config
+    view.show_tokens(run.texts[: run.tokens])
+    view.show_totals(
+        RoutingTotals(config.moe_layers, derived.load.expert_load, derived.weights_ME, config.shared_experts)
+    )
+    if state.selection.layer not in config.moe_layers:
+        view.show_dense_layer(state.selection.layer)
+        view.show_selection(state.selection)
+        return
+    row = config.moe_layers.index(state.selection.layer)
+    view.show_routing(
+        RoutingTokens(
+            layer=state.selection.layer,
+            moe=True,
+            experts=router.experts,
+            chosen=router.experts_per_token,
+            groups=router.groups,
+            groups_per_token=router.groups_per_token,
+            shared=config.shared_experts,
+            expert_ids=run.column("expert_ids")[:, row],
+            expert_weights=run.column("expert_weights")[:, row],
+            margins=run.column("margins")[:, row],
+            expert_device=derived.placement.slot_to_device[row],
+            devices=derived.placement.devices,
+        )
+    )
+    scores = state.shown.scores
+    current = scores is not None and scores.layer == state.selection.layer
+    view.show_scores(
+        RouterScores(scores.layer, scores.tokens, scores.scores.numpy()) if scores is not None and current else None
+    )
+    view.show_selection(state.selection)
+
+
+def show_devices(view: DevicesView, state: State, counter: Counter) -> None:
+    """Load, traffic and imbalance under the chosen placement, and the graph of experts that fire together."""
+    run = state.run
+    derived = run and counter.derived(run, state.choices.placement, device_count(state))
+    if run is None or not run.tokens:
+        view.clear(_tr("What each simulated device would carry, and send, appears here. Run a prompt."))
+        return
+    router = run.info.config.router
+    if router is None or derived is None:
+        view.clear(_tr("This model has no routed experts, so there is nothing to spread over devices."))
+        return
+    layers, load = run.info.config.moe_layers, derived.load
+    view.show_devices(derived.placement.devices, router.experts)
+    view.show_placement(derived.placement.name)
+    view.show_load(_device_load(layers, load, derived.placement.name, run.tokens))
+    if state.selection.layer in layers:
+        row = layers.index(state.selection.layer)
+        pairs = counter.pairs(run, row)
+        view.show_graph(
+            ExpertGraph(state.selection.layer, load.expert_load[row], pairs, derived.placement.slot_to_device[row])
+        )
+    view.show_selection(state.selection)
+
+
+def show_memory(view: MemoryView, state: State) -> None:
+    """Measured bytes per step beside what the same run would hold as MHA, GQA and MQA."""
+    run = state.run
+    if run is None or not run.steps:
+        view.clear(_tr("The bytes that the KV cache really holds appear here while text grows. Run a prompt."))
+        return
+    config, dtype_bytes = run.info.config, {"float32": 4}.get(run.info.dtype, 2)
+    formula = kv_bytes_per_token(config, dtype_bytes)
+    free = state.model.summary.free_bytes if state.model else 0
+    view.show_series(
+        MemorySeries(
+            tokens=run.column("tokens"),
+            measured_bytes=run.column("measured_bytes"),
+            used_bytes=run.column("used_bytes"),
+            mla=formula["mla"],
+            mha=formula["mha"],
+            gqa=formula["gqa"],
+            mqa=formula["mqa"],
+            gqa_groups=min(8, config.heads),
+            planned_tokens=planned_tokens(run),
+            context_limit=config.max_position_embeddings,
+            free_bytes=free,
+            layers=config.layers,
+            dtype=run.info.dtype,
+        )
+    )
+    view.show_selection(state.selection)
+
+
+def show_strip(strip: TokenStrip, state: State, counter: Counter) -> None:
+    """Every token a chip, coloured by the chosen measure."""
+    run = state.run
+    if run is None or not run.tokens:
+        strip.show_tokens([], 0)
+        return
+    derived = counter.derived(run, state.choices.placement, device_count(state))
+    strip.set_measures(measure_names(run.info.config.router is not None))
+    strip.show_tokens(run.texts[: run.tokens], run.info.prompt_tokens)
+    chosen = measure(state, run, derived.placement if derived else None)
+    strip.show_measure(chosen.key, chosen.values, chosen.low, chosen.high, chosen.kind)
+    strip.show_selection(state.selection)
+
+
+def show_timeline(timeline: Timeline, state: State) -> None:
+    """The run token by token, prefill and decode."""
+    run = state.run
+    if run is None:
+        timeline.show_run(0, 0, 0, np.empty(0, np.float32))
+        return
+    timeline.show_run(run.info.prompt_tokens, run.tokens, planned_tokens(run), seconds_per_token(run))
+    timeline.show_selection(state.selection)
+
+
+def planned_tokens(run: Run) -> int:
+    """Tokens the run will have been fed when it ends by length; what it has once it is over."""
+    if run.finished is not None:
+        return run.tokens
+    return max(run.tokens, run.info.prompt_tokens + max(run.info.max_new_tokens - 1, 0))
+
+
+def _is_current(answer: AttentionShown, state: State) -> bool:
+    selection, choices = state.selection, state.choices
+    return (answer.layer, answer.heads[0], answer.quantity) == (selection.layer, selection.head, choices.quantity)
+
+
+def _map(answer: AttentionShown) -> AttentionMap:
+    return AttentionMap(
+        layer=answer.layer,
+        head=answer.heads[0],
+        queries=answer.queries,
+        keys=answer.keys,
+        quantity=answer.quantity,
+        reduction=answer.reduction,
+        cell=answer.cell,
+        values=answer.values.numpy().astype(np.float32, copy=False)[0],
+    )
+
+
+def _gallery(answer: AttentionShown) -> HeadGallery:
+    return HeadGallery(
+        layer=answer.layer,
+        heads=tuple(answer.heads),
+        queries=answer.queries,
+        keys=answer.keys,
+        quantity=answer.quantity,
+        values=answer.values.numpy().astype(np.float32, copy=False),
+    )
+
+
+def _device_load(layers: tuple[int, ...], load: balance.Load, placement: str, tokens: int) -> DeviceLoad:
+    total = load.device_load.sum(axis=0)
+    return DeviceLoad(
+        layers=layers,
+        device_load=load.device_load,
+        traffic=load.traffic,
+        max_violation=balance.max_violation(load.device_load),
+        balancedness=balance.balancedness(load.device_load),
+        total_max_violation=float(balance.max_violation(total)),
+        total_balancedness=float(balance.balancedness(total)),
+        cv=float(balance.variation(total)),
+        gini=float(balance.gini(total)),
+        entropy=float(balance.entropy(total)),
+        placement=placement,
+        devices=len(total),
+        tokens=tokens,
+    )
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("present", text)
