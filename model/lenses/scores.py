@@ -1,0 +1,135 @@
+"""Attention scores of one layer, rebuilt from what a recording keeps: latents, query sources, two projections.
+
+A score has two parts that MLA keeps in separate dimensions: content (q · W_UK c_kv) and position
+(q_rope · k_rope). Everything is computed in float32, in blocks of query rows, so no T × T array ever
+exists. With few query rows W_UK is moved into the queries (absorbed), with many the keys are restored.
+"""
+
+from collections.abc import Generator, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.config import RopeConfig
+from model.network.rope import RotaryTable, rotate, softmax_scale
+from model.recording.projections import Projections
+from model.recording.recording import Recording
+
+Range = tuple[int, int]
+
+BLOCK_SCORES = 2**20  # scores of one block: 4 MB for each of a few intermediate arrays
+BLOCK_PRODUCTS = 2**28  # multiplications of one block: some 10 ms on one core
+READ_NUMBERS = 2**22  # latents widened to float32, or keys restored, in one go
+
+
+class Block(NamedTuple):
+    """Scores of one head for some query rows, [q, k] in float32, scaled, not masked, keys from `first_key` on."""
+
+    content_QK: Tensor
+    position_QK: Tensor
+    first_query: int
+    first_key: int
+
+    def visible(self) -> Tensor:
+        """Which keys each query sees: itself and those before it, bool [q, k]."""
+        rows, columns = self.content_QK.shape
+        query_Q = torch.arange(rows, device=self.content_QK.device) + self.first_query
+        key_K = torch.arange(columns, device=self.content_QK.device) + self.first_key
+        return key_K <= query_Q.unsqueeze(1)
+
+    def probabilities(self) -> Tensor:
+        """Softmax over the visible keys, float32 [q, k]; only right when the block has all of them."""
+        return (self.content_QK + self.position_QK).masked_fill(~self.visible(), -torch.inf).softmax(dim=-1)
+
+
+class Layer:
+    """One layer's latents of keys a … b − 1 in float32, on the projections' device, and how to score them."""
+
+    def __init__(self, recording: Recording, projections: Projections, *, layer: int, keys: Range) -> None:
+        self._recording, self._layer = recording, layer
+        self._config = recording.info.config
+        self._scale = softmax_scale(self._config)
+        self.keys = keys
+        weights = projections.layer(layer)
+        self._q_HXS = weights.q_weight.unflatten(0, (self._config.heads, -1))
+        self._w_uk_HNC = weights.kv_b.unflatten(0, (self._config.heads, -1))[:, : self._config.qk_nope_head_dim]
+        device = weights.kv_b.device
+        self.c_kv_KC = torch.empty((keys[1] - keys[0], self._config.kv_lora_rank), device=device)
+        self.k_rope_KR = torch.empty((keys[1] - keys[0], self._config.qk_rope_head_dim), device=device)
+
+    def read(self) -> Iterator[None]:
+        """Read the latents, piece by piece; to be exhausted before anything is scored."""
+        for a, b in _pieces(len(self.c_kv_KC), READ_NUMBERS // self._config.kv_lora_rank):
+            tokens = self.keys[0] + a, self.keys[0] + b
+            self.c_kv_KC[a:b] = self._read("c_kv", tokens)
+            self.k_rope_KR[a:b] = self._read("k_rope", tokens)
+            yield
+
+    def absorbs(self, rows: int) -> bool:
+        """Whether moving W_UK into `rows` queries is less work than restoring the keys' content parts."""
+        nope, rank = self._config.qk_nope_head_dim, self._config.kv_lora_rank
+        return rows * (rank - nope) <= rank * nope
+
+    def content_keys(self, head: int, *, rows: int) -> Generator[None, None, Tensor | None]:
+        """W_UK c_kv of one head, [k, N], piece by piece; None when `rows` queries are better absorbed."""
+        if self.absorbs(rows):
+            return None
+        w_uk_NC = self._w_uk_HNC[head].float()
+        keys_KN = self.c_kv_KC.new_empty((len(self.c_kv_KC), len(w_uk_NC)))
+        for a, b in _pieces(len(keys_KN), BLOCK_PRODUCTS // w_uk_NC.numel()):
+            with torch.no_grad():
+                torch.mm(self.c_kv_KC[a:b], w_uk_NC.T, out=keys_KN[a:b])
+            yield
+        return keys_KN
+
+    def query_blocks(self, queries: Range) -> Iterator[Range]:
+        """Cut a query range into blocks of bounded work, each of at least one row."""
+        products = len(self.c_kv_KC) * self._config.kv_lora_rank
+        rows = min(BLOCK_SCORES // max(len(self.c_kv_KC), 1), BLOCK_PRODUCTS // max(products, 1))
+        return ((queries[0] + a, queries[0] + b) for a, b in _pieces(queries[1] - queries[0], rows))
+
+    @torch.no_grad()
+    def block(
+        self, head: int, queries: Range, *, keys: Range | None = None, content_keys: Tensor | None = None
+    ) -> Block:
+        """Scores of queries a … b − 1 against `keys` (all by default); absorbed unless `content_keys` are given."""
+        first, last = keys or self.keys
+        rows = slice(first - self.keys[0], last - self.keys[0])
+        source_QS = self._read("query_source", queries)
+        q_QX = torch.mm(source_QS, self._q_HXS[head].float().T) * self._scale
+        content_QN, rope_QR = q_QX.split([self._config.qk_nope_head_dim, self._config.qk_rope_head_dim], dim=-1)
+        rotation_QR = _rotations(self._config.rope, rope_QR.shape[-1], rope_QR.device).rows(*queries)
+        rope_QR = rotate(rope_QR.unsqueeze(1), rotation_QR, interleaved=self._config.rope.interleaved).squeeze(1)
+        if content_keys is None:
+            content_QK = torch.mm(torch.mm(content_QN, self._w_uk_HNC[head].float()), self.c_kv_KC[rows].T)
+        else:
+            content_QK = torch.mm(content_QN, content_keys[rows].T)
+        return Block(content_QK, torch.mm(rope_QR, self.k_rope_KR[rows].T), queries[0], first)
+
+    def _read(self, name: str, tokens: Range) -> Tensor:
+        values = self._recording.heavy(name, layer_row=self._layer, start=tokens[0], end=tokens[1])
+        bits = torch.from_numpy(values.view(np.int16)).view(torch.bfloat16) if values.dtype == np.uint16 else None
+        tensor = torch.from_numpy(values) if bits is None else bits
+        return tensor.to(self._q_HXS.device).float()
+
+
+def finished(pieces: Iterator[None]) -> Any:
+    """Exhaust a generator and return what it returns."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
+
+
+def _pieces(length: int, size: int) -> Iterator[Range]:
+    size = max(size, 1)
+    return ((start, min(start + size, length)) for start in range(0, length, size))
+
+
+@lru_cache(maxsize=4)
+def _rotations(rope: RopeConfig, width: int, device: torch.device) -> RotaryTable:
+    return RotaryTable(rope, width, device)
