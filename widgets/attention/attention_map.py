@@ -1,0 +1,278 @@
+"""The map of one head: queries down, keys across, zoomed and panned in tokens."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from widgets.attention.colour_scale import ColourScale, cell_image, scale_for
+from widgets.attention.data import AttentionMap, WantedRange
+from widgets.attention.map_layout import MapLayout, lay_out
+from widgets.attention.map_painting import (
+    MapScene,
+    paint_bar,
+    paint_causal_edge,
+    paint_cells,
+    paint_labels,
+    paint_marks,
+)
+from widgets.attention.readout import reduction_name
+from widgets.attention.viewport import Viewport, clamped, extent, panned, showing, token_range, whole, zoomed
+from widgets.palette import DARK, Palette
+
+LABEL_PIXELS = 11
+DRAG_PIXELS = 4
+MOST_CELLS = 1024
+
+
+class MapPlot(QWidget):
+    """The map with its labels and its bar.
+
+    Signals: `query_chosen(int)`; `head_stepped(int)`, −1 or 1; `cell_hovered(object)`, (query, key) or None;
+    `view_moved()` when zooming, panning or resizing changed what is visible.
+    """
+
+    query_chosen = Signal(int)
+    head_stepped = Signal(int)
+    cell_hovered = Signal(object)
+    view_moved = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName(self.tr("Attention map"))
+        self.setAccessibleDescription(self.tr("Up and down choose the query, left and right the head, F shows all."))
+        self._palette: Palette = DARK
+        self._texts: Sequence[str] = ()
+        self._map: AttentionMap | None = None
+        self._under: AttentionMap | None = None  # the last whole map, seen at the edges while a finer one is fetched
+        self._images: dict[int, QImage] = {}
+        self._scale = ColourScale("probability")
+        self._query: int | None = None
+        self._hover: tuple[int, int] | None = None
+        self._zoom: Viewport | None = None  # None: everything, growing with the text
+        self._pressed: QPointF | None = None
+        self._dragged = False
+
+    def show_tokens(self, texts: Sequence[str]) -> None:
+        """All tokens so far."""
+        shrunk = len(texts) < len(self._texts)
+        self._texts = texts
+        if shrunk:
+            self._zoom, self._hover = None, None
+        elif self._zoom is not None:
+            self._zoom = clamped(self._zoom, len(texts))
+        self.update()
+
+    def show_map(self, shown: AttentionMap) -> None:
+        """Put a map in the place of its tokens."""
+        if self._under is not None and not _same_kind(self._under, shown):
+            self._under = None
+        if shown.is_whole():
+            self._under = shown
+        self._map = shown
+        self._recolour()
+
+    def show_query(self, query: int | None) -> None:
+        """Frame a query's row, and bring it into view when zoomed in."""
+        if query == self._query:
+            return
+        self._query = query
+        if query is not None and self._zoom is not None:
+            self._move(showing(self._zoom, query, len(self._texts)))
+        self.update()
+
+    def show_palette(self, palette: Palette) -> None:
+        """Take the colours."""
+        self._palette = palette
+        self._recolour()
+
+    def clear(self) -> None:
+        """Forget tokens, maps and zoom."""
+        self._texts, self._map, self._under, self._query = (), None, None, None
+        self._zoom, self._hover, self._images = None, None, {}
+        self.update()
+
+    def scale(self) -> ColourScale:
+        """How values become colours now."""
+        return self._scale
+
+    def view(self) -> Viewport:
+        """The square in view, in tokens."""
+        return self._zoom or whole(len(self._texts))
+
+    def layout_now(self) -> MapLayout:
+        """Where the map lies in the widget now."""
+        return lay_out(self.size())
+
+    def wanted(self) -> WantedRange:
+        """The tokens in view and the pixels of the screen there are for them."""
+        tokens, view = len(self._texts), self.view()
+        pixels = min(int(self.layout_now().square.width() * self.devicePixelRatioF()), MOST_CELLS)
+        if self._zoom is None:
+            return WantedRange(queries=(0, tokens), keys=(0, tokens), rows=pixels, columns=pixels, whole=True)
+        return WantedRange(
+            queries=token_range(view.top, view.span, tokens),
+            keys=token_range(view.left, view.span, tokens),
+            rows=pixels,
+            columns=pixels,
+            whole=False,
+        )
+
+    def fit(self) -> None:
+        """Show everything again and follow the text."""
+        if self._zoom is not None:
+            self._zoom = None
+            self.update()
+            self.view_moved.emit()
+
+    def sizeHint(self) -> QSize:
+        return QSize(380, 340)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(180, 150)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        font = QFont(self.font())
+        font.setPixelSize(LABEL_PIXELS)
+        painter.setFont(font)
+        scene = self._scene()
+        layers = [shown for shown in (self._under, self._map) if shown is not None]
+        paint_cells(painter, scene, [(shown, self._images[id(shown)]) for shown in layers])
+        cell, origin = ((1, 1), (0, 0))
+        if self._map is not None:
+            cell, origin = self._map.cell, (self._map.queries[0], self._map.keys[0])
+        if self._scale.quantity != "probability":
+            paint_causal_edge(painter, scene)
+        paint_labels(painter, scene)
+        paint_marks(painter, scene, cell, origin)
+        paint_bar(painter, scene)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.view_moved.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        square = self.layout_now().square
+        place = event.position()
+        if not square.contains(place) or not self._texts:
+            event.ignore()
+            return
+        factor = 1.0015 ** event.angleDelta().y()
+        across = (place.x() - square.left()) / square.width()
+        down = (place.y() - square.top()) / square.height()
+        self._move(zoomed(self.view(), factor, across=across, down=down, tokens=len(self._texts)))
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed, self._dragged = event.position(), False
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._pressed is None:
+            self._hover_at(event.position())
+            return
+        moved = event.position() - self._pressed
+        if self._dragged or moved.manhattanLength() > DRAG_PIXELS:
+            self._dragged, self._pressed = True, event.position()
+            self._drag(moved)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        clicked = self._pressed is not None and not self._dragged
+        self._pressed = None
+        self.unsetCursor()
+        cell = self.layout_now().cell_at(self.view(), event.position(), len(self._texts))
+        if clicked and cell is not None:
+            self.query_chosen.emit(cell[0])
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._set_hover(None)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        match event.key():
+            case Qt.Key.Key_F | Qt.Key.Key_0:
+                self.fit()
+            case Qt.Key.Key_Up | Qt.Key.Key_Down:
+                self._step_query(-1 if event.key() == Qt.Key.Key_Up else 1)
+            case Qt.Key.Key_Left | Qt.Key.Key_Right:
+                self.head_stepped.emit(-1 if event.key() == Qt.Key.Key_Left else 1)
+            case Qt.Key.Key_Plus | Qt.Key.Key_Equal | Qt.Key.Key_Minus:
+                self._zoom_keys(1 / 1.4 if event.key() == Qt.Key.Key_Minus else 1.4)
+            case _:
+                super().keyPressEvent(event)
+
+    def _step_query(self, step: int) -> None:
+        last = len(self._texts) - 1
+        if last >= 0:
+            self.query_chosen.emit(min(max((last + 1 if self._query is None else self._query) + step, 0), last))
+
+    def _zoom_keys(self, factor: float) -> None:
+        if self._texts:
+            self._move(zoomed(self.view(), factor, across=0.5, down=0.5, tokens=len(self._texts)))
+
+    def _drag(self, moved: QPointF) -> None:
+        if self._zoom is None:
+            return
+        self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        scale = self._zoom.span / self.layout_now().square.width()
+        self._move(
+            panned(self._zoom, keys=-moved.x() * scale, queries=-moved.y() * scale, tokens=len(self._texts)),
+        )
+
+    def _move(self, view: Viewport) -> None:
+        following = view.span >= extent(len(self._texts))
+        chosen = None if following else view
+        if chosen != self._zoom:
+            self._zoom = chosen
+            self.update()
+            self.view_moved.emit()
+
+    def _hover_at(self, point: QPointF) -> None:
+        self._set_hover(self.layout_now().cell_at(self.view(), point, len(self._texts)))
+
+    def _set_hover(self, cell: tuple[int, int] | None) -> None:
+        if cell != self._hover:
+            self._hover = cell
+            self.update()
+            self.cell_hovered.emit(cell)
+
+    def _recolour(self) -> None:
+        maps = [shown for shown in (self._under, self._map) if shown is not None]
+        if not maps:
+            return
+        self._scale = scale_for(maps[-1].quantity, *(shown.values for shown in maps))
+        self._images = {id(shown): cell_image(self._scale.cells(shown.values, self._palette)) for shown in maps}
+        self.update()
+
+    def _notes(self) -> tuple[str, ...]:
+        name = self.tr("√ scale") if self._scale.quantity == "probability" else self.tr("linear")
+        if self._map is None or not self._map.is_reduced():
+            return (name,)
+        return name, reduction_name(self._map), self.tr("of {0} × {1}").format(*self._map.cell)
+
+    def _scene(self) -> MapScene:
+        return MapScene(
+            layout=self.layout_now(),
+            view=self.view(),
+            palette=self._palette,
+            texts=self._texts,
+            tokens=len(self._texts),
+            query=self._query,
+            hover=self._hover,
+            scale=self._scale,
+            bar_notes=self._notes(),
+        )
+
+
+def _same_kind(one: AttentionMap, other: AttentionMap) -> bool:
+    return (one.layer, one.head, one.quantity, one.reduction) == (
+        other.layer,
+        other.head,
+        other.quantity,
+        other.reduction,
+    )

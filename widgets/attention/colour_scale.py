@@ -1,0 +1,77 @@
+"""From attention values to colours, and the slim bar that says how."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtGui import QColor, QImage
+
+from widgets.attention.data import Quantity
+from widgets.palette import Palette, coloured, diverging_table, sequential_table
+
+ROOT_TICKS = (0.0, 0.05, 0.25, 0.5, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ColourScale:
+    """Probabilities: 0 to 1 by their square root, so that weak attention shows too. Scores: −limit to limit."""
+
+    quantity: Quantity
+    limit: float = 1.0
+
+    def place(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Places on the bar, 0 (bottom) to 1 (top); NaN stays NaN."""
+        if self.quantity == "probability":
+            root: NDArray[np.float32] = np.sqrt(np.maximum(values, 0.0, dtype=np.float32), dtype=np.float32)
+            return root
+        return (values / np.float32(2 * self.limit) + np.float32(0.5)).astype(np.float32, copy=False)
+
+    def table(self, palette: Palette) -> NDArray[np.uint8]:
+        """256 colours [256, 4], RGBA."""
+        return sequential_table(palette.sequential) if self.quantity == "probability" else diverging_table()
+
+    def cells(self, values: NDArray[np.float32], palette: Palette) -> NDArray[np.uint8]:
+        """RGBA of the same shape; masked cells take the background's colour."""
+        return coloured(self.place(values), self.table(palette), low=0.0, high=1.0, masked=palette.colour("background"))
+
+    def colour(self, value: float, palette: Palette) -> QColor:
+        """The colour of one value."""
+        red, green, blue, alpha = self.cells(np.array([value], dtype=np.float32), palette)[0].tolist()
+        return QColor(red, green, blue, alpha)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """(place on the bar, text) from the bottom up."""
+        if self.quantity == "probability":
+            return [(math.sqrt(value), f"{value:g}") for value in ROOT_TICKS]
+        return [(0.0, signed(-self.limit)), (0.5, "0"), (1.0, signed(self.limit))]
+
+
+def scale_for(quantity: Quantity, *values: NDArray[np.float32]) -> ColourScale:
+    """The scale of these arrays: fixed for probabilities, the largest score rounded up for scores."""
+    if quantity == "probability":
+        return ColourScale("probability")
+    finite = [float(np.nanmax(np.abs(array))) for array in values if array.size and not np.isnan(array).all()]
+    return ColourScale(quantity, round_up(max(finite, default=1.0)))
+
+
+def round_up(value: float) -> float:
+    """The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10 times a power of ten, so that a bar keeps its range for a while."""
+    if not math.isfinite(value) or value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    steps = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+    return float(next(step for step in steps if value <= step * power * (1 + 1e-6))) * power
+
+
+def signed(value: float) -> str:
+    """A score with its sign, with as many digits as it needs on a bar."""
+    return f"{value:+g}".replace("-", "−")
+
+
+def cell_image(cells: NDArray[np.uint8]) -> QImage:
+    """[rows, columns, 4] RGBA as an image that owns its bytes and paints fast."""
+    rows, columns = cells.shape[:2]
+    packed = np.ascontiguousarray(cells)
+    image = QImage(packed.data, columns, rows, 4 * columns, QImage.Format.Format_RGBA8888)
+    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
