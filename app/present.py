@@ -15,8 +15,8 @@ from model.lenses import balance
 from model.messages import AttentionShown
 from widgets.attention.attention_view import AttentionView
 from widgets.attention.data import AttentionMap, HeadGallery, RowProfile
-from widgets.devices.devices_view import DevicesView
 from widgets.devices.data import DeviceLoad, ExpertGraph
+from widgets.devices.devices_view import DevicesView
 from widgets.memory.memory_view import MemorySeries, MemoryView
 from widgets.routing.data import RouterScores, RoutingTokens, RoutingTotals
 from widgets.routing.routing_view import RoutingView

@@ -1,0 +1,186 @@
+"""From State to the frame around the views: model chip, prompt panel, status line, notices, sheet."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from PySide6.QtCore import QCoreApplication
+
+from app.parts import Parts
+from app.state import Run, State
+from model.messages import CheckpointSummary
+from widgets.checkpoint_sheet import CheckpointFacts
+
+FAMILY_NAMES = {"deepseek_v2": "DeepSeek-V2", "deepseek_v3": "DeepSeek-V3"}
+RECORDING_LIMIT = 10**9  # bytes a run may hold in memory
+
+
+def show_model(parts: Parts, state: State) -> None:
+    """The model chip, the proof badge, the steppers and what the prompt panel offers."""
+    model, loading = state.model, state.loading
+    if loading is not None:
+        parts.top.show_loading(Path(loading.path).name, loading.done / loading.total if loading.total else 0.0)
+    elif model is None:
+        parts.top.show_no_model(_tr("engine starting…") if state.engine == "starting" else _tr("no model open"))
+    else:
+        summary = model.summary
+        parts.top.show_model(
+            summary.name,
+            FAMILY_NAMES.get(summary.config.family, summary.config.family),
+            summary.parameters_total,
+            summary.parameters_active,
+            model.device.upper(),
+            model.dtype,
+        )
+        parts.prompt.show_tokenizer(summary.has_tokenizer)
+    parts.top.show_proof(*_proof(state))
+    config = state.run.info.config if state.run else (model.summary.config if model else None)
+    if config is not None:
+        parts.top.show_selection(state.selection, config.layers, config.heads)
+
+
+def show_prompt(parts: Parts, state: State) -> None:
+    """Run or stop, the text so far, and the runs of this session."""
+    parts.prompt.show_running(bool(state.running))
+    run = state.run
+    if run is not None:
+        prompt = "".join(run.texts[: run.info.prompt_tokens])
+        parts.prompt.show_text(prompt, "".join(run.chosen_texts))
+    parts.prompt.show_runs(
+        [
+            (each.info.run, each.info.title, f"{each.info.prompt_tokens} + {each.generated}", each is run)
+            for each in reversed(state.runs)
+        ]
+    )
+
+
+def show_status(parts: Parts, state: State) -> None:
+    """State, speed, recording size, progress."""
+    parts.status.show_state(*_status(state))
+    run, loading = state.run, state.loading
+    if run is not None and run.steps:
+        parts.status.show_speed(*_speed(run))
+        parts.status.show_recording(run.recording_bytes, RECORDING_LIMIT)
+    if loading is not None:
+        name = Path(loading.path).name
+        parts.status.show_progress(
+            _tr("loading {}").format(name), loading.done / loading.total if loading.total else None
+        )
+    else:
+        parts.status.show_progress("", None)
+
+
+def show_notices(parts: Parts, before: State, state: State) -> None:
+    """Hand over notices that are new."""
+    for notice in state.notices[len(before.notices) :] if len(state.notices) >= len(before.notices) else state.notices:
+        action = _tr("Restart the engine") if notice.key == "restart" else None
+        tone: Literal["warn", "error"] = "error" if notice.key == "restart" else "warn"
+        parts.notices.show_notice(notice.text, tone=tone, action=action, key=notice.key)
+    if before.notices and not state.notices:
+        parts.notices.dismiss()
+
+
+def show_sheet(parts: Parts, before: State, state: State) -> None:
+    """The description of a folder that waits to be accepted."""
+    if state.described is before.described:
+        return
+    if state.described is not None:
+        parts.sheet.show_facts(facts(state.described.summary))
+    parts.sheet.setVisible(state.described is not None)
+
+
+def facts(summary: CheckpointSummary) -> CheckpointFacts:
+    """What the sheet shows of a summary."""
+    config, router = summary.config, summary.config.router
+    return CheckpointFacts(
+        name=summary.name,
+        path=summary.path,
+        family=FAMILY_NAMES.get(config.family, config.family),
+        model_type=config.model_type,
+        layers=config.layers,
+        heads=config.heads,
+        q_lora_rank=config.q_lora_rank,
+        kv_lora_rank=config.kv_lora_rank,
+        experts=router.experts if router else 0,
+        experts_per_token=router.experts_per_token if router else 0,
+        shared=config.shared_experts,
+        groups=router.groups if router else 0,
+        total=summary.parameters_total,
+        active=summary.parameters_active,
+        kv_bytes=dict(summary.kv_bytes_per_token),
+        dtype=summary.dtype,
+        file_bytes=summary.file_bytes,
+        weight_bytes=summary.weight_bytes,
+        free_bytes=summary.free_bytes,
+        context=config.max_position_embeddings,
+        has_tokenizer=summary.has_tokenizer,
+        notes=tuple(summary.notes),
+    )
+
+
+def read_samples(path: Path) -> list[tuple[str, str, str]]:
+    """Sample prompts of our own resources: domain, title, prompt."""
+    samples = json.loads(path.read_text(encoding="utf-8"))["samples"]
+    return [(sample["domain"], sample["title"], sample["prompt"]) for sample in samples]
+
+
+def _proof(state: State) -> tuple[Literal["unknown", "running", "passed", "failed"], str, str]:
+    proof = state.model.proof if state.model else None
+    if state.proving:
+        return "running", _tr("proving…"), _tr("Rebuilt attention is being compared with the model's own pass.")
+    if proof is None:
+        return "unknown", _tr("not proved"), _tr("Click to compare rebuilt attention with the model's own pass.")
+    tooltip = _tr(
+        "{} tokens: rebuilt attention differs from the plain pass by at most {:.1e}, "
+        "the absorbed path by at most {:.1e}; routing {}."
+    ).format(
+        proof.tokens,
+        proof.attention_max_abs,
+        proof.absorbed_max_abs,
+        _tr("is equal") if proof.routing_equal else _tr("differs"),
+    )
+    if proof.passed:
+        return "passed", _tr("proved  max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
+    return "failed", _tr("not equal  max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
+
+
+def _status(state: State) -> tuple[Literal["idle", "busy", "loading", "dead"], str]:
+    run = state.run
+    if state.engine == "dead":
+        return "dead", _tr("engine stopped")
+    if state.engine == "silent":
+        return "dead", _tr("engine not answering")
+    if state.engine == "starting":
+        return "loading", _tr("engine starting")
+    if state.loading is not None:
+        return "loading", _tr("loading")
+    if state.running and run is not None:
+        planned = run.info.prompt_tokens + run.info.max_new_tokens
+        return "busy", _tr("generating · token {} of {}").format(run.info.prompt_tokens + run.generated, planned)
+    if run is not None and run.finished is not None:
+        return "idle", _ending(run)
+    return "idle", _tr("ready")
+
+
+def _ending(run: Run) -> str:
+    assert run.finished is not None
+    endings = {
+        "length": _tr("done · length reached"),
+        "eos": _tr("done · the model ended the text"),
+        "stopped": _tr("stopped"),
+        "opened": _tr("recording"),
+        "failed": _tr("failed"),
+    }
+    return f"{endings[run.finished.reason]} · {_tr('{} tokens').format(run.tokens)}"
+
+
+def _speed(run: Run) -> tuple[float, float]:
+    """Tokens per second and milliseconds per step over the last decode steps (0, 0 before the first)."""
+    decode = run.column("decode")
+    seconds = run.column("seconds")[decode.astype(bool)][-32:]
+    total = float(seconds.sum())
+    return (len(seconds) / total, 1000 * total / len(seconds)) if total > 0 else (0.0, 0.0)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("chrome", text)

@@ -1,0 +1,56 @@
+"""The window's widgets, built once and named. No wiring, no placing."""
+
+from PySide6.QtCore import QObject
+
+from app.docks import DockArea
+from widgets.attention.attention_view import AttentionView
+from widgets.checkpoint_sheet import CheckpointSheet
+from widgets.devices.devices_view import DevicesView
+from widgets.memory.memory_view import MemoryView
+from widgets.notice_bar import NoticeBar
+from widgets.palette import Palette
+from widgets.panel import Panel
+from widgets.prompt.prompt_panel import PromptPanel
+from widgets.routing.routing_view import RoutingView
+from widgets.selection import Selection
+from widgets.status_line import StatusLine
+from widgets.timeline import Timeline
+from widgets.token_strip import TokenStrip
+from widgets.top_bar import TopBar
+
+
+class Parts(QObject):
+    """Every widget of the window, and what is done to all of them alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = AttentionView()
+        self.routing = RoutingView()
+        self.devices = DevicesView()
+        self.memory = MemoryView()
+        self.strip = TokenStrip()
+        self.timeline = Timeline()
+        self.prompt = PromptPanel()
+        self.top = TopBar()
+        self.status = StatusLine()
+        self.notices = NoticeBar()
+        self.sheet = CheckpointSheet()
+        self.docks = DockArea(((self.attention, self.routing), (self.devices, self.memory)))
+
+    @property
+    def views(self) -> dict[str, Panel]:
+        """The four views by the names that `render` and the export menu use."""
+        return {"attention": self.attention, "routing": self.routing, "load": self.devices, "memory": self.memory}
+
+    def show_palette(self, palette: Palette) -> None:
+        """Hand the palette to everything that paints itself."""
+        painted = (*self.views.values(), self.strip, self.timeline, self.prompt, self.top, self.status)
+        for widget in (*painted, self.notices, self.sheet):
+            show = getattr(widget, "show_palette", None)  # widgets of plain Qt controls are dressed by the style sheet
+            if show is not None:
+                show(palette)
+
+    def show_selection(self, selection: Selection) -> None:
+        """One selection for every view."""
+        for widget in (*self.views.values(), self.strip, self.timeline):
+            widget.show_selection(selection)  # type: ignore[attr-defined]  # all six have it

@@ -1,0 +1,195 @@
+"""The main window: it builds, places and connects; what it shows is `present`'s and `chrome`'s affair."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QSize, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
+
+from app import chrome, present
+from app.derived import Counter
+from app.menus import Menus
+from app.parts import Parts
+from app.questions import View
+from app.session import Session
+from app.state import State
+from widgets.attention.data import WantedRange
+from widgets.prompt.prompt_panel import PromptRequest
+
+LEFT_WIDTH = 264
+COMPACT = QSize(1120, 640)  # smaller than this, the views become tabs
+
+
+class MainWindow(QMainWindow):
+    """Signals: `theme_wanted()`; `closed()` once, after which the engine should be ended."""
+
+    theme_wanted = Signal()
+    closed = Signal()
+
+    def __init__(self, session: Session, *, samples: list[tuple[str, str, str]]) -> None:
+        super().__init__()
+        self.setWindowTitle("Latent Loupe")
+        self.setAcceptDrops(True)
+        self.resize(1600, 1000)
+        self.setMinimumSize(720, 480)
+        self.session = session
+        self.parts = Parts()
+        self.parts.prompt.set_samples(samples)
+        self._counter = Counter()
+        self._place()
+        self.menus = Menus(self, self.parts, session)
+        self._connect()
+        self.show_state(State(), session.state, everything=True)
+
+    def show_state(self, before: State, state: State, *, everything: bool = False) -> None:
+        """Let every part show its share of the state, those that changed."""
+        parts = self.parts
+        chrome.show_model(parts, state)
+        chrome.show_status(parts, state)
+        chrome.show_notices(parts, before, state)
+        chrome.show_sheet(parts, before, state)
+        if everything or (before.runs, before.current, before.running) != (state.runs, state.current, state.running):
+            chrome.show_prompt(parts, state)
+            present.show_timeline(parts.timeline, state)
+        seen = (before.runs, before.current, before.selection, before.choices)
+        moved = everything or seen != (state.runs, state.current, state.selection, state.choices)
+        if moved or before.shown != state.shown:
+            present.show_attention(parts.attention, state)
+        if moved or before.shown.scores is not state.shown.scores:
+            present.show_routing(parts.routing, state, self._counter)
+        if moved:
+            present.show_strip(parts.strip, state, self._counter)
+            present.show_devices(parts.devices, state, self._counter)
+            present.show_memory(parts.memory, state)
+            parts.show_selection(state.selection)
+
+    # ---- placing ---------------------------------------------------------------------------------------
+
+    def _place(self) -> None:
+        parts, centre = self.parts, QWidget(self)
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(parts.top)
+        column.addWidget(parts.notices)
+        middle = QHBoxLayout()
+        middle.setContentsMargins(0, 0, 8, 0)
+        middle.setSpacing(8)
+        parts.prompt.setFixedWidth(LEFT_WIDTH)
+        middle.addWidget(parts.prompt)
+        right = QVBoxLayout()
+        right.setContentsMargins(0, 8, 0, 8)
+        right.setSpacing(8)
+        right.addWidget(parts.strip)
+        right.addWidget(parts.docks, 1)
+        middle.addLayout(right, 1)
+        column.addLayout(middle, 1)
+        column.addWidget(parts.timeline)
+        column.addWidget(parts.status)
+        self.setCentralWidget(centre)
+        parts.sheet.setParent(centre)
+        parts.sheet.hide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        size = event.size()
+        self.parts.docks.set_compact(size.width() < COMPACT.width() or size.height() < COMPACT.height())
+        self._place_sheet()
+
+    def _place_sheet(self) -> None:
+        sheet, centre = self.parts.sheet, self.centralWidget()
+        sheet.adjustSize()
+        sheet.move((centre.width() - sheet.width()) // 2, max(56, (centre.height() - sheet.height()) // 3))
+        sheet.raise_()
+
+    # ---- connecting ------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        parts, session = self.parts, self.session
+        session.changed.connect(self.show_state)
+        # prompt
+        parts.prompt.submitted.connect(self._submit)
+        parts.prompt.stop_wanted.connect(session.stop)
+        parts.prompt.run_chosen.connect(session.show_run)
+        # selection
+        for view in (parts.attention, parts.routing, parts.memory, parts.strip, parts.timeline):
+            view.token_chosen.connect(session.choose_token)
+        for view in (parts.top, parts.routing, parts.devices):
+            view.layer_chosen.connect(session.choose_layer)
+        for view in (parts.top, parts.attention):
+            view.head_chosen.connect(session.choose_head)
+        for view in (parts.routing, parts.devices):
+            view.expert_chosen.connect(session.choose_expert)
+        parts.devices.device_chosen.connect(session.choose_device)
+        # ways of seeing
+        parts.attention.quantity_chosen.connect(session.choose_quantity)
+        parts.attention.reduction_chosen.connect(session.choose_reduction)
+        parts.attention.range_wanted.connect(self._look_at)
+        parts.devices.devices_changed.connect(session.choose_devices)
+        parts.devices.placement_chosen.connect(session.choose_placement)
+        parts.strip.measure_chosen.connect(session.choose_measure)
+        # hover
+        for view in (*parts.views.values(), parts.strip, parts.timeline):
+            view.hovered_text.connect(parts.status.show_hover)  # type: ignore[attr-defined]  # all six have it
+        # model, engine, notices
+        parts.top.proof_wanted.connect(session.prove)
+        parts.top.theme_wanted.connect(self.theme_wanted)
+        parts.status.stop_wanted.connect(session.stop)
+        parts.status.cancel_wanted.connect(session.cancel_load)
+        parts.sheet.accepted_with.connect(self._accept)
+        parts.sheet.declined.connect(session.decline)
+        parts.notices.action_chosen.connect(self._act)
+
+    def _submit(self, wanted: PromptRequest) -> None:
+        self.session.submit(
+            wanted.prompt or "",
+            token_ids=wanted.token_ids,
+            max_new_tokens=wanted.max_new_tokens,
+            sampling=wanted.sampling,
+        )
+
+    def _look_at(self, wanted: WantedRange) -> None:
+        whole = (None, None) if wanted.whole else (wanted.queries, wanted.keys)
+        self.session.look_at(View(*whole, rows=wanted.rows, columns=wanted.columns))
+
+    def _accept(self, device: str, dtype: str) -> None:
+        described = self.session.state.described
+        if described is not None:
+            self.session.open_checkpoint(described.summary.path, device=device, dtype=dtype)
+
+    def _act(self, key: str) -> None:
+        if key == "restart":
+            self.session.start_engine()
+
+    # ---- from outside ----------------------------------------------------------------------------------
+
+    def open_path(self, path: str) -> None:
+        """Open what a person named or dropped: a run folder, or a checkpoint to be described first."""
+        place = Path(path)
+        folder = place if place.is_dir() else place.parent
+        if (folder / "manifest.json").exists():
+            self.session.open_recording(str(folder))
+        else:
+            self.session.describe(path)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        files = [url.toLocalFile() for url in event.mimeData().urls()[:100] if url.isLocalFile()]
+        if files:
+            self.open_path(files[0])
+        else:
+            self.session.say(
+                self.tr("Only a folder on this computer can be opened; drop a checkpoint or a run folder.")
+            )
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        super().closeEvent(event)
+        self.closed.emit()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.StatusTip:
+            return True  # menus would write into a status bar that this window does not have
+        return super().event(event)
