@@ -361,15 +361,14 @@ class RoutingCanvas(QWidget):
         if self._hover is not None:
             painter.setPen(QPen(self._palette.colour("muted", 0.6), 1))
             self._paint_row_frame(painter, self._hover.row)
-        if self._expert is not None:
-            columns = self._columns()
+        if self._expert is not None and self._rows().count:
+            columns, bottom = self._columns(), float(self._rows().edges()[1][-1])
             place = columns.place_of(self._expert)
             left, right = columns.left[place], columns.right[place]
             if right > 0 and left < body.width():
                 painter.setPen(QPen(self._palette.colour("accent", 0.75), 1))
-                painter.drawRect(
-                    QRectF(body.left() + left - 1.5, body.top() - 1.5, right - left + 2, body.height() + 2)
-                )
+                height = min(body.height(), bottom) + 2
+                painter.drawRect(QRectF(body.left() + left - 1.5, body.top() - 1.5, right - left + 2, height))
         if self._row is not None:
             painter.setPen(QPen(self._palette.colour("accent"), 1.5))
             self._paint_row_frame(painter, self._row)

@@ -124,17 +124,14 @@ def labelled_rows(rows: Rows, *, line: float, always: int | None) -> list[int]:
 
 
 def labelled_columns(columns: Columns, *, width: float, always: int | None) -> list[int]:
-    """Places whose numbers fit above their columns, `width` pixels each, counted anew from each end of a gap."""
+    """Places whose numbers fit above their columns, `width` pixels each, evenly; the `always` place wins."""
     middle = (columns.left + columns.right) / 2
-    selected = None if always is None else float(middle[always])
-    chosen: list[int] = []
-    edge = -np.inf
-    for place in range(len(middle)):
-        near = selected is not None and place != always and abs(middle[place] - selected) < width
-        if (place == always or middle[place] - width / 2 >= edge) and not near:
-            chosen.append(place)
-            edge = float(middle[place]) + width / 2
-    return chosen
+    spacing = float(np.min(np.diff(middle))) if len(middle) > 1 else width
+    stride = 1 << ceil(log2(max(1.0, width / max(spacing, 1e-9))))
+    chosen = list(range(0, len(middle), stride))
+    if always is None:
+        return chosen
+    return sorted([place for place in chosen if abs(middle[place] - middle[always]) >= width] + [always])
 
 
 def nice_stride(least: float) -> int:
@@ -144,8 +141,10 @@ def nice_stride(least: float) -> int:
 
 
 def nice_ceiling(value: float) -> float:
-    """The smallest of …, 0.1, 0.2, 0.5, 1, 2, 5 … that is at least `value`; 1 for nothing."""
+    """The smallest of … 0.75, 1, 1.5, 2, 3, 5, 7.5, 10 … that is at least `value`; 1 for nothing."""
     if not value > 0:
         return 1.0
     size = 10.0 ** floor(log10(value))
-    return next(float(f"{size * factor:.12g}") for factor in (1, 2, 5, 10) if size * factor >= value * (1 - 1e-9))
+    return next(
+        float(f"{size * factor:.12g}") for factor in (1, 1.5, 2, 3, 5, 7.5, 10) if size * factor >= value * (1 - 1e-9)
+    )
