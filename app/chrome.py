@@ -174,12 +174,11 @@ def _ending(run: Run) -> str:
     return f"{endings[run.finished.reason]} · {_tr('{} tokens').format(run.tokens)}"
 
 
-def _speed(run: Run) -> tuple[float, float]:
-    """Tokens per second and milliseconds per step over the last decode steps (0, 0 before the first)."""
-    decode = run.column("decode")
-    seconds = run.column("seconds")[decode.astype(bool)][-32:]
+def _speed(run: Run) -> tuple[float | None, float | None]:
+    """Tokens per second and seconds per step over the last decode steps; None before the first."""
+    seconds = run.column("seconds")[run.column("decode")][-32:]
     total = float(seconds.sum())
-    return (len(seconds) / total, 1000 * total / len(seconds)) if total > 0 else (0.0, 0.0)
+    return (len(seconds) / total, total / len(seconds)) if total > 0 else (None, None)
 
 
 def _tr(text: str) -> str:

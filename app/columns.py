@@ -4,6 +4,7 @@ An older State keeps its own length over the same buffers, so growing never dist
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,10 +14,10 @@ class Column:
     """Rows of one shape and dtype; appending doubles the room when it runs out."""
 
     def __init__(self, row_shape: Sequence[int], dtype: DTypeLike) -> None:
-        self._rows: NDArray[np.generic] = np.empty((64, *row_shape), dtype=dtype)
+        self._rows: NDArray[Any] = np.empty((64, *row_shape), dtype=dtype)
         self.length = 0
 
-    def put(self, first: int, rows: NDArray[np.generic]) -> None:
+    def put(self, first: int, rows: NDArray[Any]) -> None:
         """Write rows from number `first` on; a repeated batch overwrites itself with the same values."""
         end = first + len(rows)
         if end > len(self._rows):
@@ -26,6 +27,6 @@ class Column:
         self._rows[first:end] = rows
         self.length = max(self.length, end)
 
-    def rows(self, length: int | None = None) -> NDArray[np.generic]:
+    def rows(self, length: int | None = None) -> NDArray[Any]:
         """The first `length` rows, without a copy."""
         return self._rows[: self.length if length is None else length]

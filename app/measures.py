@@ -38,11 +38,11 @@ def measure(state: State, run: Run, placement: Placement | None) -> Measure:
     layers = run.info.config.moe_layers
     row = layers.index(state.selection.layer) if state.selection.layer in layers else None
     if key == "time":
-        values = seconds_per_token(run) * 1000
+        values: NDArray[np.float32] = np.multiply(seconds_per_token(run), 1000, dtype=np.float32)
         return Measure(key, values, 0.0, float(np.nanmax(values, initial=1.0)), "sequential")
     if key in ("margin", "expert", "device") and row is not None:
         return _routing_measure(key, run, row, placement)
-    surprise = -run.column("log_probability").astype(np.float32) / np.float32(np.log(2))
+    surprise: NDArray[np.float32] = -run.column("log_probability").astype(np.float32) / np.float32(np.log(2))
     return Measure("surprise", surprise, 0.0, SURPRISE_LIMIT, "sequential")
 
 

@@ -53,4 +53,4 @@ class Parts(QObject):
     def show_selection(self, selection: Selection) -> None:
         """One selection for every view."""
         for widget in (*self.views.values(), self.strip, self.timeline):
-            widget.show_selection(selection)  # type: ignore[attr-defined]  # all six have it
+            widget.show_selection(selection)

@@ -17,7 +17,8 @@ from widgets.attention.attention_view import AttentionView
 from widgets.attention.data import AttentionMap, HeadGallery, RowProfile
 from widgets.devices.data import DeviceLoad, ExpertGraph
 from widgets.devices.devices_view import DevicesView
-from widgets.memory.memory_view import MemorySeries, MemoryView
+from widgets.memory.memory_series import MemorySeries
+from widgets.memory.memory_view import MemoryView
 from widgets.routing.data import RouterScores, RoutingTokens, RoutingTotals
 from widgets.routing.routing_view import RoutingView
 from widgets.timeline import Timeline
@@ -45,12 +46,12 @@ def show_attention(view: AttentionView, state: State) -> None:
     if row is not None and fits:
         view.show_row(
             RowProfile(
-                row.layer,
-                row.head,
-                row.query,
-                row.probabilities.numpy().astype(np.float32),
-                row.content_scores.numpy().astype(np.float32),
-                row.position_scores.numpy().astype(np.float32),
+                layer=row.layer,
+                head=row.head,
+                query=row.query,
+                probabilities=row.probabilities.numpy(),
+                content_scores=row.content_scores.numpy(),
+                position_scores=row.position_scores.numpy(),
             )
         )
     view.show_selection(state.selection)
@@ -59,7 +60,7 @@ def show_attention(view: AttentionView, state: State) -> None:
 def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
     """Token × expert of the selected layer, and layer × expert totals."""
     run = state.run
-    derived = run and counter.derived(run, state.choices.placement, device_count(state))
+    derived = counter.derived(run, state.choices.placement, device_count(state)) if run else None
     if run is None or not run.tokens:
         view.clear(_tr("Which experts every token goes to appears here, layer by layer. Run a prompt."))
         return
@@ -68,6 +69,7 @@ def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
         view.clear(_tr("This model is dense: every token uses the same MLP, so there is no routing to show."))
         return
     config = run.info.config
+    view.show_mode(state.choices.routing_mode)
     view.show_tokens(run.texts[: run.tokens])
     view.show_totals(
         RoutingTotals(config.moe_layers, derived.load.expert_load, derived.weights_ME, config.shared_experts)
@@ -104,7 +106,7 @@ def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
 def show_devices(view: DevicesView, state: State, counter: Counter) -> None:
     """Load, traffic and imbalance under the chosen placement, and the graph of experts that fire together."""
     run = state.run
-    derived = run and counter.derived(run, state.choices.placement, device_count(state))
+    derived = counter.derived(run, state.choices.placement, device_count(state)) if run else None
     if run is None or not run.tokens:
         view.clear(_tr("What each simulated device would carry, and send, appears here. Run a prompt."))
         return
@@ -134,6 +136,8 @@ def show_memory(view: MemoryView, state: State) -> None:
     config, dtype_bytes = run.info.config, {"float32": 4}.get(run.info.dtype, 2)
     formula = kv_bytes_per_token(config, dtype_bytes)
     free = state.model.summary.free_bytes if state.model else 0
+    view.show_scale(state.choices.memory_scale)
+    view.show_measure(state.choices.memory_measure)
     view.show_series(
         MemorySeries(
             tokens=run.column("tokens"),
@@ -172,9 +176,11 @@ def show_timeline(timeline: Timeline, state: State) -> None:
     """The run token by token, prefill and decode."""
     run = state.run
     if run is None:
-        timeline.show_run(0, 0, 0, np.empty(0, np.float32))
+        timeline.clear()
         return
     timeline.show_run(run.info.prompt_tokens, run.tokens, planned_tokens(run), seconds_per_token(run))
+    timeline.show_probabilities(np.exp(run.column("log_probability")))
+    timeline.show_colouring(state.choices.timeline_colouring)
     timeline.show_selection(state.selection)
 
 
@@ -199,7 +205,7 @@ def _map(answer: AttentionShown) -> AttentionMap:
         quantity=answer.quantity,
         reduction=answer.reduction,
         cell=answer.cell,
-        values=answer.values.numpy().astype(np.float32, copy=False)[0],
+        values=answer.values.numpy()[0],
     )
 
 
@@ -210,25 +216,25 @@ def _gallery(answer: AttentionShown) -> HeadGallery:
         queries=answer.queries,
         keys=answer.keys,
         quantity=answer.quantity,
-        values=answer.values.numpy().astype(np.float32, copy=False),
+        values=answer.values.numpy(),
     )
 
 
 def _device_load(layers: tuple[int, ...], load: balance.Load, placement: str, tokens: int) -> DeviceLoad:
-    total = load.device_load.sum(axis=0)
+    total = load.device_load.sum(axis=0, keepdims=True)
     return DeviceLoad(
         layers=layers,
-        device_load=load.device_load,
+        device_load=load.device_load.astype(np.float64),
         traffic=load.traffic,
         max_violation=balance.max_violation(load.device_load),
         balancedness=balance.balancedness(load.device_load),
-        total_max_violation=float(balance.max_violation(total)),
-        total_balancedness=float(balance.balancedness(total)),
-        cv=float(balance.variation(total)),
-        gini=float(balance.gini(total)),
-        entropy=float(balance.entropy(total)),
+        total_max_violation=float(balance.max_violation(total)[0]),
+        total_balancedness=balance.model_balancedness(load.device_load),
+        cv=float(balance.variation(total)[0]),
+        gini=float(balance.gini(total)[0]),
+        entropy=float(balance.normalised_entropy(total)[0]),
         placement=placement,
-        devices=len(total),
+        devices=total.shape[1],
         tokens=tokens,
     )
 

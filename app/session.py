@@ -21,15 +21,12 @@ from model.messages import (
     OpenCheckpoint,
     Opened,
     OpenRecording,
-    Quantity,
     Ready,
-    Reduction,
     RowShown,
     ScoresShown,
     Stop,
     Verify,
 )
-from model.placement import PlacementName
 from widgets.selection import Selection
 
 FRAME_MS = 33  # at most 30 redraws a second
@@ -164,25 +161,9 @@ class Session(QObject):
         chosen = None if device == self.state.selection.device else device
         self._select(replace(self.state.selection, device=chosen))
 
-    def choose_quantity(self, quantity: Quantity) -> None:
-        """Show probabilities, or one of the two scores they are made of."""
-        self._set(replace(self.state, choices=replace(self.state.choices, quantity=quantity)))
-
-    def choose_reduction(self, reduction: Reduction) -> None:
-        """How a map larger than the screen is made smaller."""
-        self._set(replace(self.state, choices=replace(self.state.choices, reduction=reduction)))
-
-    def choose_devices(self, devices: int) -> None:
-        """How many devices the simulated placement has."""
-        self._set(replace(self.state, choices=replace(self.state.choices, devices=devices)))
-
-    def choose_placement(self, placement: PlacementName) -> None:
-        """Where the simulated placement puts experts."""
-        self._set(replace(self.state, choices=replace(self.state.choices, placement=placement)))
-
-    def choose_measure(self, measure: str) -> None:
-        """What the token strip is coloured by."""
-        self._set(replace(self.state, choices=replace(self.state.choices, measure=measure)))
+    def choose(self, name: str, value: object) -> None:
+        """Change one of the `Choices`: how a view looks at things."""
+        self._set(replace(self.state, choices=replace(self.state.choices, **{name: value})))  # type: ignore[arg-type]  # names and values are the widgets' own
 
     def look_at(self, view: View) -> None:
         """What the attention map has room for now."""
@@ -245,6 +226,10 @@ class Session(QObject):
     def _draw(self) -> None:
         before, self._drawn = self._drawn, self.state
         self.changed.emit(before, self._drawn)
+        self._ask()
+
+    def ask_now(self) -> None:
+        """Send the views' questions without waiting for the next redraw."""
         self._ask()
 
     def _ask(self) -> None:

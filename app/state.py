@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class Run:
     recording_bytes: int = 0
     finished: Finished | None = None
 
-    def column(self, name: str) -> NDArray[np.generic]:
+    def column(self, name: str) -> NDArray[Any]:
         """A token or step column, as long as this state knows it."""
         return self.columns[name].rows(self.steps if name in STEP_COLUMNS else self.tokens)
 
@@ -104,6 +104,11 @@ class Choices:
     devices: int = 0  # 0: the model's own default
     placement: PlacementName = "contiguous"
     measure: str = "surprise"
+    routing_mode: str = "tokens"
+    devices_mode: str = "load"
+    memory_scale: Literal["linear", "log"] = "linear"
+    memory_measure: Literal["total", "per token"] = "total"
+    timeline_colouring: Literal["time", "probability"] = "time"
 
 
 @dataclass(frozen=True, slots=True)

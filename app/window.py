@@ -1,5 +1,6 @@
 """The main window: it builds, places and connects; what it shows is `present`'s and `chrome`'s affair."""
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Signal
@@ -13,6 +14,7 @@ from app.parts import Parts
 from app.questions import View
 from app.session import Session
 from app.state import State
+from model.messages import DtypeChoice
 from widgets.attention.data import WantedRange
 from widgets.prompt.prompt_panel import PromptRequest
 
@@ -67,6 +69,7 @@ class MainWindow(QMainWindow):
 
     def _place(self) -> None:
         parts, centre = self.parts, QWidget(self)
+        self._centre = centre
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -97,7 +100,7 @@ class MainWindow(QMainWindow):
         self._place_sheet()
 
     def _place_sheet(self) -> None:
-        sheet, centre = self.parts.sheet, self.centralWidget()
+        sheet, centre = self.parts.sheet, self._centre
         sheet.adjustSize()
         sheet.move((centre.width() - sheet.width()) // 2, max(56, (centre.height() - sheet.height()) // 3))
         sheet.raise_()
@@ -122,15 +125,23 @@ class MainWindow(QMainWindow):
             view.expert_chosen.connect(session.choose_expert)
         parts.devices.device_chosen.connect(session.choose_device)
         # ways of seeing
-        parts.attention.quantity_chosen.connect(session.choose_quantity)
-        parts.attention.reduction_chosen.connect(session.choose_reduction)
         parts.attention.range_wanted.connect(self._look_at)
-        parts.devices.devices_changed.connect(session.choose_devices)
-        parts.devices.placement_chosen.connect(session.choose_placement)
-        parts.strip.measure_chosen.connect(session.choose_measure)
+        for chosen, name in (
+            (parts.attention.quantity_chosen, "quantity"),
+            (parts.attention.reduction_chosen, "reduction"),
+            (parts.routing.mode_chosen, "routing_mode"),
+            (parts.devices.mode_chosen, "devices_mode"),
+            (parts.devices.devices_changed, "devices"),
+            (parts.devices.placement_chosen, "placement"),
+            (parts.memory.scale_chosen, "memory_scale"),
+            (parts.memory.measure_chosen, "memory_measure"),
+            (parts.strip.measure_chosen, "measure"),
+            (parts.timeline.colouring_chosen, "timeline_colouring"),
+        ):
+            chosen.connect(partial(session.choose, name))
         # hover
         for view in (*parts.views.values(), parts.strip, parts.timeline):
-            view.hovered_text.connect(parts.status.show_hover)  # type: ignore[attr-defined]  # all six have it
+            view.hovered_text.connect(parts.status.show_hover)
         # model, engine, notices
         parts.top.proof_wanted.connect(session.prove)
         parts.top.theme_wanted.connect(self.theme_wanted)
@@ -149,10 +160,10 @@ class MainWindow(QMainWindow):
         )
 
     def _look_at(self, wanted: WantedRange) -> None:
-        whole = (None, None) if wanted.whole else (wanted.queries, wanted.keys)
-        self.session.look_at(View(*whole, rows=wanted.rows, columns=wanted.columns))
+        queries, keys = (None, None) if wanted.whole else (wanted.queries, wanted.keys)
+        self.session.look_at(View(queries, keys, wanted.rows, wanted.columns))
 
-    def _accept(self, device: str, dtype: str) -> None:
+    def _accept(self, device: str, dtype: DtypeChoice) -> None:
         described = self.session.state.described
         if described is not None:
             self.session.open_checkpoint(described.summary.path, device=device, dtype=dtype)

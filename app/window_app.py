@@ -17,7 +17,7 @@ from app.settings import read_settings, settings_file, write_settings
 from app.theme import apply_theme, has_han_font
 from app.window import MainWindow
 from model.config import Sampling
-from model.messages import Event, Opened
+from model.messages import DtypeChoice, Event, Opened
 from widgets.palette import Palette, ThemeName, palette
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
@@ -31,7 +31,7 @@ class WindowOptions:
 
     checkpoint: str | None = None
     device: str = "auto"
-    dtype: str = "auto"
+    dtype: DtypeChoice = "auto"
     prompt: str | None = None
 
 
@@ -101,8 +101,7 @@ class RunningWindow(QObject):
     def _begin(self) -> None:
         self.session.start_engine()
         path = self._options.checkpoint or str(BUNDLED)
-        dtype = self._options.dtype
-        self.session.open_checkpoint(path, device=self._options.device, dtype=dtype)  # type: ignore[arg-type]  # argparse checked it
+        self.session.open_checkpoint(path, device=self._options.device, dtype=self._options.dtype)
         if not has_han_font():
             self.session.say(self.tr("No font for Chinese was found; install one such as fonts-noto-cjk."))
 
