@@ -9,6 +9,10 @@ from typing import Any, Literal
 import torch
 from torch import nn
 from transformers import DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM
+from transformers.utils import logging
+
+logging.disable_progress_bar()
+logging.set_verbosity_error()  # tiny models have odd YaRN lengths, which it remarks upon
 
 Family = Literal["v2", "v3"]
 
