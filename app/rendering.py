@@ -52,7 +52,6 @@ def render(wanted: Picture) -> None:
     session, parts = Session(EngineBridge()), Parts()
     parts.show_palette(colours)
     view = parts.views[wanted.view]
-    view.setParent(None)
     view.resize(QSize(*wanted.size))
     try:
         session.start_engine()

@@ -1,0 +1,18 @@
+"""What every test gets: no network, an offscreen Qt, and one theme."""
+
+import os
+import socket
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program promises to make no network connection; tests hold it to that."""
+
+    def refuse(_socket: socket.socket, address: object) -> None:
+        raise AssertionError(f"a connection to {address} was tried")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
