@@ -10,8 +10,8 @@ from widgets.memory.memory_series import Measure, Scale
 MOST_POINTS = 2048
 FORMULA_POINTS = 160
 NICE_TOKENS = (1.0, 1.25, 1.5, 1.75)
-NICE_BYTES = (1.0, 2.0, 5.0, 10.0)
-TICK_STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+NICE_BYTES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
+TICK_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0, 20.0)
 
 
 def token_axis_end(tokens: int) -> int:
@@ -23,7 +23,7 @@ def token_axis_end(tokens: int) -> int:
 
 
 def byte_axis_end(most: float) -> float:
-    """The smallest of 1, 2, 5 × a power of ten that is not below `most`."""
+    """The smallest of 1, 1.5, 2, 3, 4, 6, 8 × a power of ten that is not below `most`: all end on a tick."""
     if most <= 0:
         return 1.0
     base = 10.0 ** math.floor(math.log10(most))
@@ -64,13 +64,13 @@ def thinned(tokens: NDArray[np.int64], *, low: float, high: float, most: int = M
     return np.unique(np.linspace(first, last, most).round().astype(np.int64))
 
 
-def nice_ticks(low: float, high: float, *, most: int = 5, whole: bool = False) -> list[float]:
-    """Three to five round numbers in the range; at least one apart when they count things."""
+def nice_ticks(low: float, high: float, *, most: int = 4, whole: bool = False) -> list[float]:
+    """Round numbers in the range with at most `most` steps between them; whole ones when they count things."""
     span = high - low
     if span <= 0:
         return [low]
     base = 10.0 ** math.floor(math.log10(span / most))
-    step = next(base * factor for factor in (*TICK_STEPS, 15.0, 20.0) if span / (base * factor) < most)
+    step = next(base * factor for factor in TICK_STEPS if span / (base * factor) <= most + 1e-9)
     step = max(math.ceil(step), 1) if whole else step
     first = math.ceil(low / step - 1e-9)
     return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]

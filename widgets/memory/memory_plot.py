@@ -1,5 +1,7 @@
 """The canvas of the KV memory view: measured curve, formula lines, and labels at their ends."""
 
+import math
+
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
@@ -7,14 +9,16 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFont, QFontMetricsF, QKeyEvent, QPainterPath, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsPathItem, QGraphicsRectItem, QGraphicsSimpleTextItem, QWidget
 
-from widgets.figures import bytes_text
+from widgets.figures import bytes_text, tabular
 from widgets.memory.memory_curves import decade_ticks, nice_ticks, spread, token_ticks
 from widgets.memory.memory_series import Scale
 from widgets.palette import DARK, Palette
 from widgets.plot import Plot
 
-LABEL_ROOM, LABEL_GAP, LABEL_APART = 176, 10, 17
-NARROW = 380
+LABEL_GAP, LABEL_APART = 10, 17
+# The room beside the plot grows in steps, so that one more digit does not move the axis.
+ROOM_STEP, LEAST_ROOM = 24, 120
+NARROW = 340
 STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_PageUp: -16, Qt.Key.Key_PageDown: 16}
 ENDS = {Qt.Key.Key_Home: -(10**9), Qt.Key.Key_End: 10**9}
 
@@ -28,11 +32,11 @@ class ByteAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph comes without ty
         super().__init__("left")
         self.scale_kind: Scale = "log"
 
-    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
+    def tickValues(self, minVal: float, maxVal: float, _size: float) -> list[tuple[float, list[float]]]:
         low, high = sorted((minVal, maxVal))
         return [(1.0, byte_ticks(low, high, scale=self.scale_kind))]
 
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+    def tickStrings(self, values: list[float], _scale: float, _spacing: float) -> list[str]:
         return [bytes_text(round(10.0**value if self.scale_kind == "log" else value)) for value in values]
 
 
@@ -42,17 +46,17 @@ class TokenAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph comes without t
     def __init__(self) -> None:
         super().__init__("bottom")
 
-    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
+    def tickValues(self, minVal: float, maxVal: float, _size: float) -> list[tuple[float, list[float]]]:
         return [(1.0, token_ticks(*sorted((minVal, maxVal))))]
 
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+    def tickStrings(self, values: list[float], _scale: float, _spacing: float) -> list[str]:
         return [f"{round(value):,}" for value in values]
 
 
 def byte_ticks(low: float, high: float, *, scale: Scale) -> list[float]:
     """Ticks of the byte axis in plotted units; a log range of less than two decades is divided evenly."""
     if scale == "linear" or high - low < 1.5:
-        return nice_ticks(low, high, most=4)
+        return nice_ticks(low, high)
     return decade_ticks(low, high)
 
 
@@ -70,9 +74,13 @@ class MemoryPlot(Plot):
         self._palette = DARK
         self._whole = (0.0, 16.0, 0.0, 1.0)
         self._follows = True
+        self._room = 0
         self._selected: tuple[float, str] | None = None
         self._end: QPointF | None = None
         self._scene_items()
+        for side in ("left", "bottom"):
+            # Without tickAlpha a tick of length 0 leaves a dot; the ends of an axis are its best-read labels.
+            self.getAxis(side).setStyle(tickAlpha=0, hideOverlappingLabels=False)
         self.getAxis("bottom").setHeight(38)
         self.getAxis("left").setWidth(62)
         box = self.getViewBox()
@@ -96,6 +104,8 @@ class MemoryPlot(Plot):
         self._hairline.setPen(pg.mkPen(accent, width=1))
         for label in self._labels:
             label.setBrush(muted)
+        for label in (*self._labels, self._measured_label, self._selected_label, self._axis_name):
+            label.setFont(self._label_font())
         self._measured_label.setBrush(palette.colour("text"))
         self._selected_label.setBrush(accent)
         self._axis_name.setBrush(muted)
@@ -130,6 +140,11 @@ class MemoryPlot(Plot):
         self._ends = [(float(counts[-1]), float(sizes[-1])) for counts, sizes in lines]
         for label, text in zip(self._labels, texts, strict=True):
             label.setText(text)
+        self._make_room()
+
+    def show_axis_name(self, text: str) -> None:
+        """Name what the token axis counts."""
+        self._axis_name.setText(text)
 
     def show_measured(self, measured: Line, used: Line, text: str) -> None:
         """Draw the measured curve, the band down to what is used, and the end dot with its label."""
@@ -177,7 +192,13 @@ class MemoryPlot(Plot):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if hasattr(self, "_labels"):
-            room = LABEL_ROOM if self._labels_shown() else 14
+            self._make_room()
+
+    def _make_room(self) -> None:
+        widest = max(label.boundingRect().width() for label in self._labels) + LABEL_GAP + 4
+        room = max(LEAST_ROOM, ROOM_STEP * math.ceil(widest / ROOM_STEP)) if self._labels_shown() else 14
+        if room != self._room:
+            self._room = room
             self.getPlotItem().layout.setContentsMargins(6, 14, room, 4)
 
     def _labels_shown(self) -> bool:
@@ -209,12 +230,15 @@ class MemoryPlot(Plot):
 
     def _text(self) -> QGraphicsSimpleTextItem:
         item = QGraphicsSimpleTextItem()
-        font = QFont(self.font())
-        font.setPixelSize(12)
-        item.setFont(font)
+        item.setFont(self._label_font())
         item.setZValue(100)
         self.scene().addItem(item)
         return item
+
+    def _label_font(self) -> QFont:
+        font = tabular(QFont(self.font()))
+        font.setPixelSize(12)
+        return font
 
     def _halo(self) -> QGraphicsRectItem:
         item = QGraphicsRectItem()

@@ -39,7 +39,7 @@ class MemoryView(Panel):
         self.add_tool(self._scales)
         self._plot = MemoryPlot(self)
         self._plot.setAccessibleName(self.tr("KV memory plot"))
-        self._plot._axis_name.setText(self.tr("tokens"))
+        self._plot.show_axis_name(self.tr("tokens"))
         self._free = ElidedLabel("", self)
         self._free.setProperty("role", "muted")
         self._free.setFont(tabular(self.font()))
@@ -85,10 +85,9 @@ class MemoryView(Panel):
     def _body(self) -> QWidget:
         body = QWidget(self)
         column = QVBoxLayout(body)
-        column.setContentsMargins(4, 0, 12, 8)
+        column.setContentsMargins(12, 0, 12, 8)
         column.setSpacing(2)
         column.addWidget(self._plot, 1)
-        self._free.setContentsMargins(10, 0, 0, 0)
         column.addWidget(self._free)
         return body
 
@@ -131,7 +130,10 @@ class MemoryView(Panel):
         measured = plotted(series.measured_bytes[rows] / divisor, scale=self._scale)
         used = plotted(series.used_bytes[rows] / divisor, scale=self._scale)
         size = self._size_text(int(series.measured_bytes[-1]), series.held, exact=True)
-        text = self.tr("MLA, measured {size}").format(size=size)
+        text = (
+            self.tr("MLA, measured {size}") if self._measure == "total" else self.tr("MLA, measured {size} per token")
+        )
+        text = text.format(size=size)
         self._plot.show_measured((counts, measured), (counts, used), text)
         self._plot.place_labels()
 
@@ -148,7 +150,7 @@ class MemoryView(Panel):
     def _size_text(self, size: int, tokens: int, *, exact: bool = False) -> str:
         if self._measure == "total":
             return bytes_text(size, exact=exact)
-        return self.tr("{size} each").format(size=bytes_text(round(size / max(tokens, 1)), exact=exact))
+        return bytes_text(round(size / max(tokens, 1)), exact=exact)
 
     def _free_text(self, series: MemorySeries) -> str:
         text = self.tr("free memory holds {mla} more tokens; as MHA only {mha}; the context ends at {limit}")
@@ -169,7 +171,9 @@ class MemoryView(Panel):
         else:
             held = int(series.tokens[row])
             size = self._size_text(int(series.measured_bytes[row]), held, exact=True)
-            reading = self.tr("token {token}: {size}").format(token=self._selected, size=size)
+            reading = self.tr("token {token}: {size}")
+            reading = self.tr("token {token}: {size} per token") if self._measure == "per token" else reading
+            reading = reading.format(token=self._selected, size=size)
             self._plot.show_selected(float(held), reading)
             text = f"{text} · {reading}"
         self.show_sentence(text)
