@@ -16,6 +16,8 @@ def visible(text: str, *, limit: int = 24, keep_inner_spaces: bool = False) -> s
         return "∅"
     if len(text) > 1 and text[0] == " " and not text[1].isspace():
         text = text[1:]
+    if text.isalnum():  # letters and digits only, by far the most tokens: nothing to make visible
+        return text if len(text) <= limit else text[: limit - 1] + "…"
     shown = "".join(
         character if keep_inner_spaces and character == " " else _visible_character(character)
         for character in text[: limit + 1]
