@@ -1,0 +1,92 @@
+"""Routing by the published example, ties, and the sum of the chosen experts' answers."""
+
+import pytest
+import torch
+
+from model.config import RouterConfig
+from model.network.moe import Routing, mix, route
+from model.network.weights import FeedForward, Linear, MoeWeights
+from tests.model.network.tiny import tiny_decoder
+
+# Logits of one token for 8 experts in 4 groups; the gate passes them through unchanged.
+LOGITS = torch.tensor([[2, 1, 1.45, -0.5, 1.5, 1.4, -1, 0]])
+BIAS = torch.tensor([-0.30, 0.10, 0, 0, 0.05, -0.20, 0.40, 0])
+
+
+def decide(router: RouterConfig, *, bias: torch.Tensor | None = None, logits: torch.Tensor = LOGITS):
+    return route(logits, MoeWeights(torch.eye(logits.shape[1]), bias, (), None), router)
+
+
+def test_greedy_takes_the_largest_probabilities() -> None:
+    routing = decide(RouterConfig("greedy", "softmax", 8, 3))
+    assert routing.ids_TA.tolist() == [[0, 4, 2]]
+    assert routing.weights_TA[0].tolist() == pytest.approx([0.296967, 0.180120, 0.171335], abs=1e-6)
+    assert routing.scores_TE[0].tolist()[:3] == pytest.approx([0.296966881, 0.109248012, 0.171334997], abs=1e-8)
+    assert float(routing.margin_T) == pytest.approx(0.171334997 - 0.162978873, abs=1e-7)
+
+
+def test_weights_are_normalised_then_scaled() -> None:
+    routing = decide(RouterConfig("greedy", "softmax", 8, 3, normalise=True, scaling_factor=2.0))
+    assert routing.weights_TA[0].tolist() == pytest.approx([0.915968, 0.555564, 0.528468], abs=1e-6)
+
+
+def test_a_group_of_v2_counts_by_its_best_expert() -> None:
+    routing = decide(RouterConfig("group_limited_greedy", "softmax", 8, 3, 4, 2))
+    assert routing.ids_TA.tolist() == [[0, 4, 5]]
+    assert routing.weights_TA[0].tolist() == pytest.approx([0.296967, 0.180120, 0.162979], abs=1e-6)
+
+
+def test_a_group_of_v3_counts_by_its_two_best_and_the_bias_only_selects() -> None:
+    router = RouterConfig("noaux_tc", "sigmoid", 8, 3, 4, 2, normalise=True, scaling_factor=2.5)
+    routing = decide(router, bias=BIAS)
+    assert routing.ids_TA.tolist() == [[4, 1, 5]]
+    assert routing.weights_TA[0].tolist() == pytest.approx([0.869458, 0.777452, 0.853091], abs=1e-6)
+
+
+def test_a_strongly_negative_bias_opens_no_forbidden_group() -> None:
+    router = RouterConfig("noaux_tc", "sigmoid", 8, 3, 4, 2, normalise=True, scaling_factor=2.5)
+    assert decide(router, bias=BIAS - 1.0).ids_TA.tolist() == [[4, 1, 5]]
+
+
+@pytest.mark.parametrize("method", ["greedy", "group_limited_greedy", "noaux_tc"])
+def test_ties_go_to_the_lowest_expert(method) -> None:
+    scoring = "sigmoid" if method == "noaux_tc" else "softmax"
+    routing = decide(RouterConfig(method, scoring, 8, 3, 4, 2), logits=torch.zeros(5, 8))
+    assert routing.ids_TA.tolist() == [[0, 1, 2]] * 5
+    assert routing.margin_T.tolist() == [0.0] * 5
+
+
+def test_no_margin_exists_when_every_expert_is_chosen() -> None:
+    assert decide(RouterConfig("greedy", "softmax", 8, 8)).margin_T.tolist() == [float("inf")]
+
+
+def test_routing_is_decided_in_float32_whatever_the_model_runs_in() -> None:
+    routing = decide(RouterConfig("greedy", "softmax", 8, 3), logits=LOGITS.bfloat16())
+    assert routing.scores_TE.dtype == routing.weights_TA.dtype == torch.float32
+
+
+def test_the_answer_is_the_weighted_sum_of_chosen_and_shared_experts() -> None:
+    decoder = tiny_decoder()
+    weights, router = decoder.weights.layers[1].mlp, decoder.config.router
+    assert isinstance(weights, MoeWeights)
+    assert router is not None
+    assert weights.shared is not None
+    x_TD = torch.randn(7, 64, generator=torch.Generator().manual_seed(3))
+    routing = route(x_TD, weights, router)
+    expected = weights.shared(x_TD)
+    for token in range(7):
+        for expert, weight in zip(routing.ids_TA[token], routing.weights_TA[token], strict=True):
+            expected[token] += weight * weights.experts[expert](x_TD[token])
+    assert torch.allclose(mix(x_TD, routing, weights), expected, atol=1e-5)
+    alone = torch.cat(
+        [mix(x_TD[t : t + 1], type(routing)(*(y[t : t + 1] for y in routing)), weights) for t in range(7)]
+    )
+    assert torch.allclose(alone, expected, atol=1e-5)
+
+
+def test_a_layer_without_shared_experts_answers_with_the_routed_alone() -> None:
+    one = FeedForward(*(Linear(torch.eye(4)) for _ in range(3)))
+    weights = MoeWeights(torch.zeros(2, 4), None, (one, one), None)
+    router = RouterConfig("greedy", "softmax", 2, 2)
+    x_TD = torch.ones(3, 4)
+    assert torch.allclose(mix(x_TD, route(x_TD, weights, router), weights), one(x_TD))
