@@ -50,6 +50,11 @@ class Agenda:
         """Whether there is nothing to do."""
         return not self._runs and not self._questions
 
+    @property
+    def running(self) -> bool:
+        """Whether a run, a load or a proof is going on."""
+        return bool(self._runs)
+
     def add_run(self, job: Job) -> None:
         """Queue long work behind what is going on."""
         self._runs.append(job)

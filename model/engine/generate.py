@@ -1,0 +1,129 @@
+"""The Generate command: start a run, let it go on piece by piece, end it properly whatever happens."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.engine.agenda import Stopped, Work
+from model.engine.generation import Generation
+from model.engine.inbox import Inbox
+from model.engine.opened import OpenModel
+from model.engine.prompts import prompt_ids, title
+from model.engine.reporter import Reporter
+from model.engine.runs import Engine, Run
+from model.messages import Finished, Generate, RunInfo, Started
+from model.network.weights import MoeWeights
+from model.problems import Problem
+from model.recording.projections import Projections
+from model.recording.recorder import Recorder
+
+APP_VERSION = "0.1.0"
+
+
+def generate(command: Generate, engine: Engine, inbox: Inbox) -> Work:
+    """Started, Grown…, Finished. Raises Problem before Started for what cannot be run."""
+    model = engine.open_model()
+    _check(command)
+    ids = prompt_ids(command, model)
+    run, recorder = _begin(command, engine, model, len(ids))
+    reporter = Reporter(command.request, run.info.run, run.recording, inbox)
+    generation = Generation(command, model, recorder, reporter)
+    generation.reason = "failed"  # until one of the ways out below says otherwise
+    try:
+        yield Started(request=command.request, info=run.info)
+        yield from generation.prefill(ids)
+        generation.reason = "length"
+        yield from generation.decode()
+    except Stopped:
+        generation.reason = "stopped"
+    except GeneratorExit:
+        generation.reason = "stopped"
+        raise
+    except Problem as problem:
+        generation.reason, generation.note = "failed", str(problem)
+    except BaseException:
+        generation.reason = "failed"
+        raise
+    finally:
+        finished = _finish(command, run, recorder, generation)
+    yield from reporter.rest()
+    yield finished
+
+
+def _check(command: Generate) -> None:
+    problem = command.sampling.problem()
+    if problem is not None:
+        raise Problem(f"This cannot be sampled: {problem}.")
+    if command.max_new_tokens < 0:
+        raise Problem(f"{command.max_new_tokens} new tokens cannot be generated; ask for 0 or more.")
+
+
+def _begin(command: Generate, engine: Engine, model: OpenModel, prompt_tokens: int) -> tuple[Run, Recorder]:
+    name = engine.new_name()
+    folder = Path(command.folder) if command.folder else engine.scratch.folder(name)
+    info = RunInfo(
+        run=name,
+        folder=str(folder.absolute()),
+        title=title(command),
+        model_name=model.checkpoint.name,
+        checkpoint_path=str(model.checkpoint.path.absolute()),
+        config=model.checkpoint.config,
+        dtype=model.dtype,
+        device=model.device,
+        sampling=command.sampling,
+        prompt_tokens=prompt_tokens,
+        max_new_tokens=command.max_new_tokens,
+        attention_available=True,
+        started_at=time.time(),
+    )
+    projections = Projections.of(model.decoder)
+    recorder = Recorder.create(
+        folder,
+        info,
+        keep_logits=command.keep_logits,
+        projections=projections,
+        router_bias=_router_bias(model),
+        self_contained=command.self_contained,
+        fingerprint=model.checkpoint.fingerprint,
+        app_version=APP_VERSION,
+    )
+    run = Run(info, recorder.recording, projections)
+    engine.runs[name] = run
+    return run, recorder
+
+
+def _router_bias(model: OpenModel) -> NDArray[np.float32] | None:
+    """[M, E], or None for routers without one."""
+    blocks = [layer.mlp for layer in model.decoder.weights.layers if isinstance(layer.mlp, MoeWeights)]
+    biases = [block.bias_E for block in blocks if block.bias_E is not None]
+    return torch.stack(biases).cpu().numpy() if biases else None
+
+
+def _finish(command: Generate, run: Run, recorder: Recorder, generation: Generation) -> Finished:
+    text = _text(generation)
+    recorder.finish(
+        generation.reason,
+        text,
+        prefill_seconds=generation.prefill_seconds,
+        decode_tokens_per_second=generation.tokens_per_second,
+        note=generation.note,
+    )
+    return Finished(
+        request=command.request,
+        run=run.info.run,
+        reason=generation.reason,
+        text=text,
+        prefill_seconds=generation.prefill_seconds,
+        decode_tokens_per_second=generation.tokens_per_second,
+        note=" ".join(part for part in (generation.note, *run.recording.notes) if part),
+    )
+
+
+def _text(generation: Generation) -> str:
+    try:
+        return generation.text()
+    except Problem:
+        return ""  # a tokenizer that fails on its own tokens must not cost the recording its end

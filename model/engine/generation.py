@@ -1,0 +1,186 @@
+"""One run: prefill in chunks, then token by token, recorded as it goes."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.config import ModelConfig
+from model.engine import threads
+from model.engine.agenda import Work
+from model.engine.opened import OpenModel
+from model.engine.reporter import Reporter
+from model.messages import Generate
+from model.network.cache import LatentCache
+from model.network.decoder import new_probe
+from model.network.sampling import Sampler
+from model.problems import Problem
+from model.recording.columns import TOP_TOKENS, StepRow
+from model.recording.manifest import Reason
+from model.recording.recorder import Recorder
+from model.shapes import parameters_active
+
+CHUNK_TOKENS = 512
+SMALLEST_CHUNK = 64  # below this the weights are read more often than they are used
+LOGITS_ELEMENTS = 2**25  # of one chunk: 128 MB in float32
+PIECE_OPERATIONS = 2**30  # multiplications that a slow core does in some 50 ms
+
+
+def chunk_tokens(config: ModelConfig) -> int:
+    """Tokens per prefill step. Depends on the model alone, so the same prompt gives the same numbers again."""
+    by_logits = max(SMALLEST_CHUNK, LOGITS_ELEMENTS // config.vocab_size)
+    by_time = max(SMALLEST_CHUNK, PIECE_OPERATIONS // parameters_active(config))
+    return min(CHUNK_TOKENS, by_logits, by_time)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The next token after a step, and what else was likely."""
+
+    token: int
+    log_probability: float
+    top_ids: list[int] = field(default_factory=list)
+    top_log_probability: list[float] = field(default_factory=list)
+
+
+NOTHING_CHOSEN = Choice(-1, math.nan)
+
+
+class Generation:
+    """The state of one run between its steps. `reason` and `note` say how it ended."""
+
+    def __init__(self, command: Generate, model: OpenModel, recorder: Recorder, reporter: Reporter) -> None:
+        self.reason: Reason = "length"
+        self.note = ""
+        self.generated: list[int] = []
+        self.prefill_seconds = 0.0
+        self.decode_seconds = 0.0
+        self.decoded = 0
+        self._command = command
+        self._model = model
+        self._decoder = model.decoder
+        self._recorder = recorder
+        self._reporter = reporter
+        self._last = NOTHING_CHOSEN
+        self._sampler = Sampler(command.sampling)
+        self._cache: LatentCache = model.decoder.new_cache()
+        self._decode_probe = new_probe(model.decoder, 1)
+        self._decode_threads = threads.decode_threads(model.checkpoint.config, model.dtype)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Decoded tokens over the time of their steps, recording included."""
+        return self.decoded / self.decode_seconds if self.decode_seconds else 0.0
+
+    def text(self) -> str:
+        """The text of the generated tokens. Raises Problem when the tokenizer fails."""
+        return self._model.text(self.generated)
+
+    def prefill(self, ids: list[int]) -> Work:
+        """Feed the prompt. Every token's log-probability is recorded, and the first new token chosen."""
+        size = chunk_tokens(self._model.checkpoint.config)
+        probe = new_probe(self._decoder, min(size, len(ids)))
+        before: Tensor | None = None  # logits of the last token fed
+        for start in range(0, len(ids), size):
+            began = time.perf_counter()
+            threads.use(threads.ALL)
+            part = ids[start : start + size]
+            with torch.inference_mode():
+                logits_TV = self._decoder.step(self._tensor(part), self._cache, probe=probe, logits="all")
+                log_probability = _prompt_log_probability(before, logits_TV, part)
+                before = logits_TV[-1]
+                wanted = start + size >= len(ids) and self._command.max_new_tokens > 0
+                choice = self._choose(before) if wanted else NOTHING_CHOSEN
+            seconds = time.perf_counter() - began
+            kept = logits_TV if self._command.keep_logits else None
+            step = self._row(choice, seconds, decode=False)
+            self._recorder.append(
+                probe,
+                self._cache,
+                ids=part,
+                texts=self._model.pieces(part),
+                log_probability=log_probability.numpy(),
+                step=step,
+                logits=kept,
+            )
+            self.prefill_seconds += time.perf_counter() - began
+            self._last = choice
+            yield self._reporter.due()
+
+    def decode(self) -> Work:
+        """Choose and feed tokens until an end token, the asked number or the end of the context."""
+        config = self._model.checkpoint.config
+        while self._last.token >= 0:
+            self.generated.append(self._last.token)
+            if self._last.token in config.eos_token_ids:
+                self.reason = "eos"
+                return
+            if len(self.generated) >= self._command.max_new_tokens:
+                return
+            if self._cache.length >= config.max_position_embeddings:
+                self.note = f"The model's context of {config.max_position_embeddings} tokens is full."
+                return
+            self._feed(self._last)
+            yield self._reporter.due()
+
+    def _feed(self, fed: Choice) -> None:
+        began = time.perf_counter()
+        threads.use(self._decode_threads)
+        with torch.inference_mode():
+            ids = self._tensor([fed.token])
+            logits_1V = self._decoder.step(ids, self._cache, probe=self._decode_probe, absorbed=True)
+            self._last = self._choose(logits_1V[0])
+        step = self._row(self._last, time.perf_counter() - began, decode=True)
+        self._recorder.append(
+            self._decode_probe,
+            self._cache,
+            ids=[fed.token],
+            texts=self._model.pieces([fed.token]),
+            log_probability=np.full(1, fed.log_probability),
+            step=step,
+            logits=logits_1V if self._command.keep_logits else None,
+        )
+        self.decoded += 1
+        self.decode_seconds += time.perf_counter() - began
+
+    def _choose(self, logits_V: Tensor) -> Choice:
+        """Sample. Raises Problem when the logits are NaN or all infinite."""
+        top = logits_V.topk(min(TOP_TOKENS, len(logits_V)))
+        total = logits_V.logsumexp(0)
+        if not math.isfinite(total):
+            token = self._cache.length - 1
+            raise Problem(
+                f"The logits after token {token} are not finite numbers; the weights or the dtype are at fault."
+            )
+        chosen = self._sampler.choose(logits_V)
+        numbers = torch.cat((logits_V[chosen : chosen + 1], top.values)).sub_(total).tolist()
+        return Choice(chosen, numbers[0], top.indices.tolist(), numbers[1:])
+
+    def _row(self, choice: Choice, seconds: float, *, decode: bool) -> StepRow:
+        pieces = self._model.pieces([choice.token, *choice.top_ids]) if choice.token >= 0 else [""]
+        return StepRow(
+            decode=decode,
+            measured_bytes=self._cache.measured_bytes(),
+            used_bytes=self._cache.used_bytes(),
+            seconds=seconds,
+            chosen_id=choice.token,
+            chosen_text=pieces[0],
+            chosen_log_probability=choice.log_probability,
+            top_ids=choice.top_ids,
+            top_texts=pieces[1:],
+            top_log_probability=choice.top_log_probability,
+        )
+
+    def _tensor(self, ids: list[int]) -> Tensor:
+        return torch.tensor(ids, device=self._decoder.device)
+
+
+def _prompt_log_probability(before_V: Tensor | None, logits_TV: Tensor, ids: list[int]) -> Tensor:
+    """Log-probability of each token given those before it, float32 [T] on the CPU; NaN for the very first."""
+    told_TV = logits_TV[:-1] if before_V is None else torch.cat((before_V.unsqueeze(0), logits_TV[:-1]))
+    known = torch.tensor(ids[len(ids) - len(told_TV) :], device=logits_TV.device)
+    values = told_TV.gather(1, known.unsqueeze(1)).squeeze(1) - told_TV.logsumexp(1)
+    return torch.nn.functional.pad(values, (len(ids) - len(told_TV), 0), value=math.nan).cpu()

@@ -1,0 +1,175 @@
+"""The proof for a model: attention rebuilt from latents, and absorbed decoding, against the plain pass.
+
+The reference attention shares nothing with the lens or the absorbed form but the weights: keys are
+expanded per head, content and position scored in one product, the softmax taken over all heads at once.
+"""
+
+import shutil
+from collections.abc import Generator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.config import DtypeName, Sampling
+from model.engine import threads
+from model.engine.agenda import Work
+from model.engine.opened import OpenModel
+from model.engine.runs import Engine
+from model.lenses import attention as lens
+from model.messages import RunInfo, Verified, Verify
+from model.network.attention import project
+from model.network.decoder import Decoder, Step, new_probe
+from model.recording.columns import StepRow
+from model.recording.projections import Projections
+from model.recording.recorder import Recorder
+from model.recording.recording import Recording
+
+TOKENS = 96
+DECODED = 32  # of them, fed one at a time in the absorbed form
+SEED = 20
+
+# Largest attention difference that is still rounding, and largest logit difference as a share of the
+# largest logit. Products are accumulated in a different order, with 24, 8 or 11 bits of precision.
+LIMITS: dict[DtypeName, tuple[float, float]] = {
+    "float32": (5e-6, 1e-4),
+    "bfloat16": (5e-2, 1e-1),
+    "float16": (5e-3, 2e-2),
+}
+
+
+class Reference(NamedTuple):
+    """What the plain pass says: attention float32 [L, H, T, T], chosen experts [M, T, A] in order, logits [T, V]."""
+
+    attention_LHTT: Tensor
+    experts_MTA: Tensor
+    logits_TV: Tensor
+
+
+def verify(command: Verify, engine: Engine) -> Work:
+    """Prove the open model on some random tokens, layer by layer. Raises Problem when no model is open."""
+    model = engine.open_model()
+    threads.use(threads.ALL)
+    count = min(TOKENS, model.checkpoint.config.max_position_embeddings)
+    generator = torch.Generator().manual_seed(SEED)
+    ids_T = torch.randint(model.checkpoint.config.vocab_size, (count,), generator=generator).to(model.decoder.device)
+    reference = yield from _reference(model.decoder, ids_T)
+    recording = _record(engine, model, ids_T)
+    yield None
+    attention_max_abs = yield from _largest_difference(recording, model, reference)
+    absorbed, experts_MTA = yield from _absorbed(model.decoder, ids_T)
+    expected_TV = reference.logits_TV[count - len(absorbed) :]
+    absorbed_max_abs = float((absorbed - expected_TV).abs().max())
+    routing_equal = torch.equal(experts_MTA, reference.experts_MTA) and _same_experts(recording, reference)
+    attention_limit, logits_share = LIMITS[model.dtype]
+    yield Verified(
+        request=command.request,
+        attention_max_abs=attention_max_abs,
+        absorbed_max_abs=absorbed_max_abs,
+        routing_equal=routing_equal,
+        tokens=count,
+        passed=routing_equal
+        and attention_max_abs <= attention_limit
+        and absorbed_max_abs <= logits_share * float(expected_TV.abs().max()),
+    )
+
+
+def _reference(decoder: Decoder, ids_T: Tensor) -> Generator[None, None, Reference]:
+    """The plain form without a cache, every attention weight written out."""
+    step = Step(rotation_TR=decoder.rotations.rows(0, len(ids_T)), mask_TK=None)
+    maps, experts = [], []
+    with torch.inference_mode():
+        x_TD = F.embedding(ids_T, decoder.weights.embedding_VD)
+    for layer in range(decoder.config.layers):
+        with torch.inference_mode():
+            maps.append(_written_out(decoder, layer, x_TD, step))
+            x_TD, trace = decoder.layer(layer, x_TD, step)
+            if trace.routing is not None:
+                experts.append(trace.routing.ids_TA.sort(dim=-1).values)
+        yield
+    with torch.inference_mode():
+        return Reference(torch.stack(maps), _stacked(experts, len(ids_T)), decoder.logits(x_TD))
+
+
+def _written_out(decoder: Decoder, layer: int, x_TD: Tensor, step: Step) -> Tensor:
+    """softmax(scale · q kᵀ) of all heads of one layer, float32 [H, T, T]."""
+    config, weights = decoder.config, decoder.weights.layers[layer]
+    normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.attention_norm, config.rms_norm_eps)
+    new = project(normed_TD, weights.attention, config, step.rotation_TR)
+    k_THN = torch.einsum("tc,hnc->thn", new.c_kv_TC.float(), weights.attention.w_uk_HNC.float())
+    rope_THR = new.k_rope_TR.float().unsqueeze(1).expand(-1, config.heads, -1)
+    q_THX = torch.cat((new.content_THN, new.rope_THR), dim=-1).float()
+    scores_HTT = torch.einsum("qhx,khx->hqk", q_THX, torch.cat((k_THN, rope_THR), dim=-1)) * decoder.scale
+    hidden_TT = torch.ones_like(scores_HTT[0], dtype=torch.bool).triu(1)
+    return scores_HTT.masked_fill(hidden_TT, float("-inf")).softmax(dim=-1)
+
+
+def _record(engine: Engine, model: OpenModel, ids_T: Tensor) -> Recording:
+    """Record one prefill of all tokens, the way every run is recorded."""
+    folder = engine.scratch.folder("proof")
+    shutil.rmtree(folder, ignore_errors=True)
+    info = RunInfo(
+        run="proof",
+        folder=str(folder),
+        title="proof",
+        model_name=model.checkpoint.name,
+        checkpoint_path=str(model.checkpoint.path),
+        config=model.checkpoint.config,
+        dtype=model.dtype,
+        device=model.device,
+        sampling=Sampling(),
+        prompt_tokens=len(ids_T),
+        max_new_tokens=0,
+        attention_available=True,
+    )
+    recorder = Recorder.create(folder, info)
+    cache, probe = model.decoder.new_cache(), new_probe(model.decoder, len(ids_T))
+    with torch.inference_mode():
+        model.decoder.step(ids_T, cache, probe=probe)
+    ids = ids_T.tolist()
+    step = StepRow(decode=False, measured_bytes=cache.measured_bytes(), used_bytes=cache.used_bytes(), seconds=0.0)
+    recorder.append(probe, cache, ids=ids, texts=[""] * len(ids), log_probability=np.full(len(ids), np.nan), step=step)
+    return recorder.recording
+
+
+def _largest_difference(recording: Recording, model: OpenModel, reference: Reference) -> Generator[None, None, float]:
+    """Between rebuilt and written-out probabilities, over all layers, heads, queries and keys."""
+    projections = Projections.of(model.decoder)
+    everything, heads = (0, recording.tokens), range(model.checkpoint.config.heads)
+    largest = 0.0
+    for layer, expected_HTT in enumerate(reference.attention_LHTT):
+        rebuilt = lens.probabilities(
+            recording, projections, layer=layer, heads=heads, queries=everything, keys=everything
+        )
+        # max of NaN is NaN here, and NaN is never within a limit.
+        largest = float(np.maximum(largest, np.abs(rebuilt - expected_HTT.cpu().numpy()).max()))
+        yield
+    return largest
+
+
+def _absorbed(decoder: Decoder, ids_T: Tensor) -> Generator[None, None, tuple[Tensor, Tensor]]:
+    """Prefill, then decode in the absorbed form: logits [n, V] of the decoded tokens, experts [M, T, A] of all."""
+    prompt = max(1, len(ids_T) - DECODED)
+    cache, probe = decoder.new_cache(), new_probe(decoder, prompt)
+    with torch.inference_mode():
+        decoder.step(ids_T[:prompt], cache, probe=probe)
+    experts = [probe.expert_ids.clone()]
+    one = new_probe(decoder, 1)
+    logits = []
+    for position in range(prompt, len(ids_T)):
+        with torch.inference_mode():
+            logits.append(decoder.step(ids_T[position : position + 1], cache, probe=one, absorbed=True))
+        experts.append(one.expert_ids.clone())
+        yield
+    return torch.cat(logits), torch.cat(experts, dim=1).sort(dim=-1).values
+
+
+def _same_experts(recording: Recording, reference: Reference) -> bool:
+    recorded_TMA = np.sort(recording.light("expert_ids"), axis=-1)
+    return np.array_equal(recorded_TMA.swapaxes(0, 1), reference.experts_MTA.cpu().numpy())
+
+
+def _stacked(experts: list[Tensor], tokens: int) -> Tensor:
+    return torch.stack(experts) if experts else torch.empty((0, tokens, 0), dtype=torch.int64)
