@@ -1,7 +1,9 @@
 """The Devices panel: load and traffic of simulated devices, and the graph of experts that fire together."""
 
-from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QStackedWidget, QVBoxLayout, QWidget
+from math import isfinite
+
+from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from widgets.devices.cofiring import ALL_EDGES_UP_TO, STRONGEST, neighbours
 from widgets.devices.data import DeviceLoad, ExpertGraph
@@ -9,6 +11,9 @@ from widgets.devices.graph_canvas import GraphCanvas
 from widgets.devices.layout import GraphPicture
 from widgets.devices.layouter import Layouter
 from widgets.devices.load_canvas import LoadCanvas, LoadPlace
+from widgets.devices.numbers_row import NumbersRow
+from widgets.devices.placement_button import PlacementButton
+from widgets.devices.stepper import Stepper
 from widgets.palette import Palette
 from widgets.panel import Panel
 from widgets.segmented import Segmented
@@ -84,17 +89,16 @@ class DevicesView(Panel):
 
     def show_devices(self, count: int, maximum: int) -> None:
         """How many devices are simulated, and how many there may be; emits nothing."""
-        with QSignalBlocker(self._count):
-            self._count.setRange(1, max(1, maximum))
-            self._count.setValue(count)
+        self._count.show_number(count, maximum)
 
     def show_placement(self, name: str) -> None:
         """The placement in force; emits nothing."""
-        with QSignalBlocker(self._placement):
-            self._placement.setCurrentIndex(max(0, self._placement.findData(name)))
+        self._placement.show_choice(name)
 
     def show_mode(self, mode: str) -> None:
         """Switch to "load" or "graph"; emits nothing."""
+        if mode == self._mode:
+            return
         self._mode = mode
         self._switch.show_choice(mode)
         if mode == "graph" and self._graph is not None:
@@ -117,22 +121,19 @@ class DevicesView(Panel):
     # Building
 
     def _add_controls(self) -> None:
-        self._count = QSpinBox(self)
-        self._count.setRange(1, 64)
-        self._count.setKeyboardTracking(False)
-        self._count.setAccessibleName(self.tr("Number of simulated devices"))
-        self._count.setToolTip(self.tr("How many devices the experts are placed on (simulated)"))
-        self._count.valueChanged.connect(self.devices_changed)
-        self._placement = QComboBox(self)
-        self._placement.addItem(self.tr("contiguous"), "contiguous")
-        self._placement.addItem(self.tr("round-robin"), "round-robin")
+        self._count = Stepper(
+            self.tr("Number of simulated devices"),
+            self.tr("How many devices the experts are placed on (simulated)"),
+            self,
+        )
+        self._count.stepped.connect(self.devices_changed)
+        options = {"contiguous": self.tr("contiguous"), "round-robin": self.tr("round-robin")}
+        self._placement = PlacementButton(options, self)
         self._placement.setAccessibleName(self.tr("Placement of experts"))
         self._placement.setToolTip(
             self.tr("contiguous: neighbouring experts share a device; round-robin: experts are dealt out like cards")
         )
-        self._placement.currentIndexChanged.connect(
-            lambda index: self.placement_chosen.emit(self._placement.itemData(index))
-        )
+        self._placement.chosen.connect(self.placement_chosen)
         self._switch = Segmented([("load", self.tr("load")), ("graph", self.tr("graph"))], self)
         self._switch.chosen.connect(self._choose_mode)
         for tool in (self._count, self._placement, self._switch):
@@ -142,6 +143,7 @@ class DevicesView(Panel):
         page = QWidget(self)
         self._canvas = LoadCanvas(page)
         self._canvas.setAccessibleName(self.tr("Load and traffic of the simulated devices"))
+        self._canvas.load_title = self.tr("assignments per simulated device")
         self._canvas.traffic_title = self.tr("tokens sent, from device × to device")
         self._canvas.mean_word = self.tr("mean")
         self._canvas.device_chosen.connect(self.device_chosen)
@@ -151,28 +153,9 @@ class DevicesView(Panel):
         column.setContentsMargins(0, 4, 0, 8)
         column.setSpacing(4)
         column.addWidget(self._canvas, 1)
-        column.addLayout(self._numbers_row(page))
+        self._numbers = NumbersRow(self.tr("ALL LAYERS"), self._formulas(), page)
+        column.addWidget(self._numbers)
         return page
-
-    def _numbers_row(self, page: QWidget) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setContentsMargins(12, 0, 12, 0)
-        row.setSpacing(5)
-        title = QLabel(self.tr("ALL LAYERS"), page)
-        title.setProperty("role", "section")
-        row.addWidget(title)
-        self._numbers: dict[str, QLabel] = {}
-        for name, formula in self._formulas().items():
-            row.addSpacing(9)
-            field, number = QLabel(name, page), QLabel("", page)
-            field.setProperty("role", "muted")
-            number.setProperty("role", "number")
-            for label in (field, number):
-                label.setToolTip(formula)
-                row.addWidget(label)
-            self._numbers[name] = number
-        row.addStretch(1)
-        return row
 
     def _formulas(self) -> dict[str, str]:
         return {
@@ -213,10 +196,12 @@ class DevicesView(Panel):
 
     def _refresh(self) -> None:
         shown = self._load if self._mode == "load" else self._graph
-        if shown is None:
-            self.show_hint(self._hint_text)
+        if shown is None or (self._mode == "graph" and self._is_dense()):
+            self.show_hint(self._hint_text if shown is None else self._dense_text())
             return
         self._pages.setCurrentIndex(0 if self._mode == "load" else 1)
+        for tool in (self._count, self._placement):
+            tool.setVisible(self._mode == "load")
         if self._load is not None:
             layers = self._load.layers
             row = layers.index(self._selection.layer) if self._selection.layer in layers else None
@@ -224,18 +209,25 @@ class DevicesView(Panel):
         self._show_neighbours()
         self.show_sentence(self._load_sentence() if self._mode == "load" else self._graph_sentence())
 
+    def _is_dense(self) -> bool:
+        return self._load is not None and self._selection.layer not in self._load.layers
+
+    def _dense_text(self) -> str:
+        told = self.tr("layer {0} is dense: it has no experts that could fire together. Choose another layer.")
+        return told.format(self._selection.layer)
+
     def _load_sentence(self) -> str:
         load = self._load
         if load is None:
             return ""
         devices = self.tr("1 device") if load.devices == 1 else self.tr("{0} devices").format(load.devices)
-        name = self._placement.itemText(max(0, self._placement.findData(load.placement)))
+        name = self._placement.label(load.placement)
         sentence = f"{devices} · {name} · " + self.tr("simulated placement")
-        if self._selection.layer not in load.layers:
+        if self._is_dense():
             return sentence + " · " + self.tr("layer {0} is dense").format(self._selection.layer)
         row = load.layers.index(self._selection.layer)
-        told = self.tr("layer {0}: balancedness {1:.2f}, MaxVio {2:.2f}")
-        numbers = float(load.balancedness[row]), float(load.max_violation[row])
+        told = self.tr("layer {0}: balancedness {1}, MaxVio {2}")
+        numbers = _told(float(load.balancedness[row])), _told(float(load.max_violation[row]))
         return sentence + " · " + told.format(self._selection.layer, *numbers)
 
     def _graph_sentence(self) -> str:
@@ -252,8 +244,7 @@ class DevicesView(Panel):
 
     def _show_numbers(self, load: DeviceLoad) -> None:
         values = (load.total_balancedness, load.total_max_violation, load.cv, load.gini, load.entropy)
-        for label, value in zip(self._numbers.values(), values, strict=True):
-            label.setText(f"{value:.2f}")
+        self._numbers.show_values({name: _told(value) for name, value in zip(self._formulas(), values, strict=True)})
 
     def _show_picture(self, picture: GraphPicture | None) -> None:
         self._picture = picture
@@ -321,3 +312,8 @@ class DevicesView(Panel):
         text = told.format(graph.layer, expert, int(graph.expert_device[expert]), int(graph.counts[expert]))
         self._graph_canvas.setToolTip(text)
         self.hovered_text.emit(text)
+
+
+def _told(value: float) -> str:
+    """Two decimals, or a dash where there was no load to speak of."""
+    return f"{value:.2f}" if isfinite(value) else "–"

@@ -12,6 +12,7 @@ from widgets.palette import DARK, Palette, ink_on
 MARGIN = 22.0
 TEXT_PIXELS = 11
 WIDEST_EDGE = 5.0
+FADED = 0.45
 WIDEST_GRAPH = 1.9  # width over height: beyond, the graph would be stretched out of shape
 
 
@@ -38,8 +39,9 @@ class GraphCanvas(QWidget):
 
     def show_chosen(self, expert: int | None) -> None:
         """Frame an expert and bring its edges forward."""
-        self._expert = expert
-        self.update()
+        if expert != self._expert:
+            self._expert = expert
+            self.update()
 
     def show_palette(self, palette: Palette) -> None:
         """Take other colours."""
@@ -75,8 +77,9 @@ class GraphCanvas(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         centres, radii = self.centres(), self.radii()
         self._paint_edges(painter, centres)
+        near = self._near()
         for expert in range(len(centres)):
-            self._paint_expert(painter, expert, centres[expert], float(radii[expert]))
+            self._paint_expert(painter, expert, centres[expert], float(radii[expert]), faded=expert not in near)
 
     def _paint_edges(self, painter: QPainter, centres: NDArray[np.float64]) -> None:
         assert self._picture is not None
@@ -91,10 +94,21 @@ class GraphCanvas(QWidget):
                 painter.setPen(QPen(colour, edge_width(lift), Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
                 painter.drawLine(QPointF(*centres[one]), QPointF(*centres[other]))
 
-    def _paint_expert(self, painter: QPainter, expert: int, centre: NDArray[np.float64], radius: float) -> None:
+    def _near(self) -> set[int]:
+        """The selected expert and those it has an edge with; all experts when none is selected."""
+        assert self._picture is not None
+        if self._expert is None:
+            return set(range(len(self._picture.places)))
+        return {self._expert}.union(*(edge[:2] for edge in self._picture.edges if self._expert in edge[:2]))
+
+    def _paint_expert(
+        self, painter: QPainter, expert: int, centre: NDArray[np.float64], radius: float, *, faded: bool
+    ) -> None:
         assert self._picture is not None
         community = int(self._picture.community[expert])
         colour = self._palette.category(community) if community >= 0 else self._palette.colour("faint")
+        if faded:
+            colour = _towards(self._palette.colour("surface"), colour, FADED)
         place = QPointF(float(centre[0]), float(centre[1]))
         painter.setPen(QPen(self._palette.colour("surface"), 1.5))
         painter.setBrush(colour)
@@ -149,6 +163,11 @@ class GraphCanvas(QWidget):
         experts = len(self._picture.places)
         here = self._expert if self._expert is not None else -1 if key in forward else experts
         self.expert_chosen.emit(min(max(here + (1 if key in forward else -1), 0), experts - 1))
+
+
+def _towards(start: QColor, end: QColor, part: float) -> QColor:
+    channels = zip(start.getRgbF(), end.getRgbF(), strict=True)  # type: ignore[call-overload]
+    return QColor.fromRgbF(*(low + part * (high - low) for low, high in channels))
 
 
 def edge_width(lift: float) -> float:

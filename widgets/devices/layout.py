@@ -15,7 +15,10 @@ FIRST_ITERATIONS = 80
 LATER_ITERATIONS = 25
 # Every expert hangs on an invisible hub, so that experts without edges stay in the picture.
 HUB = -1
-HUB_PULL = 0.15
+HUB_PULL = 0.4
+# Circles lie at least this far apart, in parts of the side of each one's share of the square.
+LEAST_APART = 0.8
+PARTING_ROUNDS = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +67,20 @@ def _places(net: nx.Graph, start: NDArray[np.float64], *, first: bool) -> NDArra
     laid = nx.spring_layout(hung, pos=dict(position), iterations=iterations, seed=SEED, weight="weight")
     places = np.array([laid[expert] for expert in net], dtype=np.float64)
     low, high = places.min(axis=0), places.max(axis=0)
-    spread: NDArray[np.float64] = (places - low) / np.where(high - low > 1e-9, high - low, 1.0)
-    return spread
+    return parted((places - low) / np.where(high - low > 1e-9, high - low, 1.0))
+
+
+def parted(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Push circles apart [E, 2] until few of them touch, within 0 … 1."""
+    apart = LEAST_APART / np.sqrt(max(len(places), 1))
+    moved = places.copy()
+    for _ in range(PARTING_ROUNDS):
+        way = moved[:, None, :] - moved[None, :, :]
+        distance = np.hypot(way[..., 0], way[..., 1])
+        np.fill_diagonal(distance, np.inf)
+        push = np.clip(apart - distance, 0.0, None) / np.maximum(distance, 1e-6)
+        moved = np.clip(moved + 0.35 * (way * push[..., None]).sum(axis=1), 0.0, 1.0)
+    return moved
 
 
 def _circle(expert_device: NDArray[np.int64]) -> NDArray[np.float64]:

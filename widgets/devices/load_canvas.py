@@ -6,8 +6,20 @@ Longer than most files: the painting, the mouse and the keys of one picture belo
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QHelpEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from widgets.devices.bars import Bars, axis_end, axis_ticks, place_bars
@@ -17,13 +29,14 @@ from widgets.palette import DARK, Palette, coloured, ink_on, sequential_table
 TEXT_PIXELS = 11
 LINE = 14.0
 LEFT = 52.0
-TOP = 18.0
+TOP = 34.0
 BOTTOM = 28.0
 RIGHT = 14.0
-BETWEEN = 60.0
+TITLE_TOP = 8.0
 EDGE = 4.0
 DIMMED = 0.55
 LEAST_MATRIX = 90.0
+LEAST_NUMBERED = 18.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,7 @@ class LoadCanvas(QWidget):
         self._row: int | None = None
         self._device: int | None = None
         self._hover: LoadPlace | None = None
+        self.load_title = ""
         self.traffic_title = ""
         self.mean_word = ""
         self.tip = ""
@@ -65,8 +79,9 @@ class LoadCanvas(QWidget):
 
     def show_chosen(self, row: int | None, device: int | None) -> None:
         """Draw a layer's row in full ink and frame a device."""
-        self._row, self._device = row, device
-        self.update()
+        if (row, device) != (self._row, self._device):
+            self._row, self._device = row, device
+            self.update()
 
     def show_palette(self, palette: Palette) -> None:
         """Take other colours."""
@@ -78,18 +93,20 @@ class LoadCanvas(QWidget):
     def matrix_rectangle(self) -> QRectF:
         """The square of the traffic, in pixels of this widget."""
         devices = self._load.devices if self._load is not None else 1
-        room = min(self.height() - TOP - LINE - BOTTOM + 8, 0.36 * (self.width() - LEFT), 340.0)
+        room = min(self.height() - TOP - BOTTOM, 0.36 * (self.width() - LEFT), 340.0)
         cell = max(1.0, max(room, LEAST_MATRIX) // devices)
         side = cell * devices
-        top = TOP + LINE + 4
-        return QRectF(self.width() - RIGHT - side - max(0.0, (self._title_width() - side) / 2), top, side, side)
-
-    def _title_width(self) -> float:
-        return min(180.0, 0.4 * self.width())
+        return QRectF(self.width() - RIGHT - side, TOP, side, side)
 
     def _chart(self) -> QRectF:
-        right = min(self.matrix_rectangle().left() - EDGE - 6, self.width() - RIGHT - self._title_width())
-        return QRectF(LEFT, TOP, max(20.0, right - BETWEEN - LEFT), max(10.0, self.height() - TOP - BOTTOM))
+        mean = QFontMetricsF(self._small_font()).horizontalAdvance(f"{self.mean_word} {short_number(88.8)}8")
+        right = self.matrix_rectangle().left() - EDGE - 3 - mean - 22
+        return QRectF(LEFT, TOP, max(20.0, right - LEFT), max(10.0, self.height() - TOP - BOTTOM))
+
+    def _small_font(self) -> QFont:
+        font = QFont(self.font())
+        font.setPixelSize(TEXT_PIXELS)
+        return font
 
     def _bars(self) -> Bars:
         assert self._load is not None
@@ -128,13 +145,24 @@ class LoadCanvas(QWidget):
         if self._load is None:
             return
         painter = QPainter(self)
-        font = QFont(self.font())
-        font.setPixelSize(TEXT_PIXELS)
-        painter.setFont(font)
+        painter.setFont(self._small_font())
+        self._paint_titles(painter)
         self._paint_axis(painter)
         self._paint_groups(painter)
         self._paint_mean(painter)
         self._paint_traffic(painter)
+
+    def _paint_titles(self, painter: QPainter) -> None:
+        """Both titles on one line; the right one keeps its room, the left one gets the rest."""
+        metrics, matrix = painter.fontMetrics(), self.matrix_rectangle()
+        width = metrics.horizontalAdvance(self.traffic_title) + 2.0
+        left = min(matrix.left() - EDGE - 3, matrix.right() - width)
+        painter.setPen(self._palette.colour("muted"))
+        flags = Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(QRectF(left, TITLE_TOP, width, LINE), flags, self.traffic_title)
+        room = left - 16 - 12
+        words = metrics.elidedText(self.load_title, Qt.TextElideMode.ElideRight, int(room))
+        painter.drawText(QRectF(12, TITLE_TOP, room, LINE), flags, words)
 
     def _paint_axis(self, painter: QPainter) -> None:
         chart, end = self._chart(), self._end()
@@ -207,33 +235,23 @@ class LoadCanvas(QWidget):
         pen = QPen(self._palette.colour("muted"), 1, Qt.PenStyle.DashLine)
         painter.setPen(pen)
         painter.drawLine(QPointF(chart.left(), y), QPointF(chart.right() + 4, y))
-        area = QRectF(chart.right() + 7, y - LINE / 2, BETWEEN, LINE)
+        area = QRectF(chart.right() + 8, y - LINE / 2, 80, LINE)
         painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, f"{self.mean_word} {short_number(mean)}")
 
     def _paint_traffic(self, painter: QPainter) -> None:
         assert self._load is not None
         matrix, devices = self.matrix_rectangle(), self._load.devices
         cell = matrix.width() / devices
-        painter.setPen(self._palette.colour("muted"))
-        title = QRectF(matrix.center().x() - 130, TOP - 6, 260, LINE)
-        title.moveRight(min(title.right(), self.width() - 6.0))
-        words = painter.fontMetrics().elidedText(
-            self.traffic_title, Qt.TextElideMode.ElideRight, int(self._title_width()) + 20
-        )
-        painter.drawText(title, Qt.AlignmentFlag.AlignCenter, words)
         colours = traffic_colours(self._load, self._palette)
-        longest = short_number(float(self._load.traffic.max()))
-        written = painter.fontMetrics().horizontalAdvance(longest) + 4 <= cell and cell >= LINE
         gap = 1.0 if cell >= 5 else 0.0
-        for sender in range(devices):
-            for receiver in range(devices):
-                area = QRectF(matrix.left() + receiver * cell, matrix.top() + sender * cell, cell - gap, cell - gap)
-                colour = QColor(*(int(part) for part in colours[sender, receiver]))
-                painter.fillRect(area, colour)
-                if written:
-                    painter.setPen(self._palette.colour("faint") if sender == receiver else ink_on(colour))
-                    number = short_number(float(self._load.traffic[sender, receiver]))
-                    painter.drawText(area, Qt.AlignmentFlag.AlignCenter, number)
+        image = QImage(colours.tobytes(), devices, devices, 4 * devices, QImage.Format.Format_RGBA8888).copy()
+        painter.drawImage(matrix, image)
+        for line in range(devices if gap else 0):
+            place = (line + 1) * cell - gap
+            surface = self._palette.colour("surface")
+            painter.fillRect(QRectF(matrix.left() + place, matrix.top(), gap, matrix.height()), surface)
+            painter.fillRect(QRectF(matrix.left(), matrix.top() + place, matrix.width(), gap), surface)
+        self._paint_flows(painter, colours, cell)
         for device in range(devices):
             colour = self._palette.category(device)
             start = device * cell
@@ -245,6 +263,20 @@ class LoadCanvas(QWidget):
             start = self._device * cell
             painter.drawRect(QRectF(matrix.left() - 1, matrix.top() + start - 1, matrix.width() + 1, cell + 1))
             painter.drawRect(QRectF(matrix.left() + start - 1, matrix.top() - 1, cell + 1, matrix.height() + 1))
+
+    def _paint_flows(self, painter: QPainter, colours: NDArray[np.uint8], cell: float) -> None:
+        """Numbers in the cells of the traffic, as long as all of them fit."""
+        assert self._load is not None
+        matrix, traffic = self.matrix_rectangle(), self._load.traffic
+        longest = short_number(float(traffic.max(initial=0)), decimals=0)
+        if cell < LEAST_NUMBERED or painter.fontMetrics().horizontalAdvance(longest) + 4 > cell:
+            return
+        for sender, receiver in np.ndindex(traffic.shape):
+            area = QRectF(matrix.left() + receiver * cell, matrix.top() + sender * cell, cell - 1, cell - 1)
+            colour = QColor(*(int(part) for part in colours[sender, receiver]))
+            painter.setPen(self._palette.colour("muted") if sender == receiver else ink_on(colour))
+            number = short_number(float(traffic[sender, receiver]), decimals=0)
+            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, number)
 
     # Mouse and keys
 
@@ -294,16 +326,19 @@ def _stepped(here: int | None, step: int, count: int) -> int:
     return 0 if here is None else min(max(here + step, 0), count - 1)
 
 
-def short_number(value: float) -> str:
-    """A number in at most five characters: 46, 1.5, 12k, 3.4M."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if value >= size:
-            scaled = value / (1e3 if unit == "k" else size)
-            return f"{scaled:.0f}{unit}" if scaled >= 100 or scaled == int(scaled) else f"{scaled:.1f}{unit}"
-    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"
+def short_number(value: float, *, decimals: int = 1) -> str:
+    """A number in at most six characters: 46, 1.5, 12.5k, 3.4M; `decimals` only where they tell something."""
+    for size, unit, from_here in ((1e9, "G", 1e9), (1e6, "M", 1e6), (1e3, "k", 1e4)):
+        if value >= from_here:
+            return _rounded(value / size, decimals if unit == "k" else 1) + unit
+    return _rounded(value, decimals)
 
 
-def traffic_colours(load: DeviceLoad, palette: Palette) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+def _rounded(value: float, decimals: int) -> str:
+    return f"{value:,.{decimals if decimals and value < 100 and value != int(value) else 0}f}"
+
+
+def traffic_colours(load: DeviceLoad, palette: Palette) -> NDArray[np.uint8]:
     """Colours [N, N, 4] of the traffic, 0 to the largest flow between two devices; what stays is the background."""
     flows = load.traffic.astype(np.float32)
     np.fill_diagonal(flows, np.nan)

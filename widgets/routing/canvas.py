@@ -94,7 +94,7 @@ class RoutingCanvas(QWidget):
     def show_grid(self, grid: Grid | None) -> None:
         """Draw another grid; zoom stays as long as there are rows to see."""
         if grid is None or (self._grid is not None and grid.rows < self._grid.rows):
-            self._range = None
+            self._range, self._spread = None, (1.0, 0.0)
         self._grid = grid
         self._forget()
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QWidget
 
@@ -37,6 +38,8 @@ class RoutingView(Panel):
         self._totals: RoutingTotals | None = None
         self._scores: RouterScores | None = None
         self._dense: int | None = None
+        # Devices of experts, their number, router groups: of the last layer with experts, for the layers mode too.
+        self._placed: tuple[NDArray[np.int64], int, int] = (np.zeros(0, dtype=np.int64), 1, 1)
         self._selection = Selection()
         self._mode = "tokens"
         self._hint_text = ""
@@ -65,6 +68,7 @@ class RoutingView(Panel):
             self.show_dense_layer(routing.layer)
             return
         self._routing, self._dense = routing, None
+        self._placed = (routing.expert_device, routing.devices, routing.groups)
         self._refresh()
 
     def show_totals(self, totals: RoutingTotals) -> None:
@@ -88,9 +92,11 @@ class RoutingView(Panel):
 
     def show_mode(self, mode: str) -> None:
         """Switch to "tokens" or "layers"; emits nothing."""
+        if mode == self._mode:
+            return
         self._mode = mode
         self._switch.show_choice(mode)
-        self._canvas.fit()
+        self._canvas.show_grid(None)
         self._refresh()
 
     def show_dense_layer(self, layer: int) -> None:
@@ -111,7 +117,7 @@ class RoutingView(Panel):
         if self._mode == "layers" and self._totals is not None and self._totals.layers:
             totals = self._totals
             self._canvas.show_grid(
-                total_grid(totals, self._expert_device(), devices=self._devices(), groups=self._groups())
+                total_grid(totals, self._expert_device(), devices=self._placed[1], groups=self._placed[2])
             )
         elif self._mode == "tokens" and self._routing is not None and len(self._routing.expert_ids):
             self._canvas.show_grid(token_grid(self._routing, self._texts))
@@ -177,17 +183,10 @@ class RoutingView(Panel):
         if not self.is_empty():
             self._say()
 
-    def _expert_device(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    def _expert_device(self) -> NDArray[np.int64]:
         assert self._totals is not None
         experts = self._totals.counts.shape[1]
-        known = self._routing
-        return known.expert_device if known is not None else np.zeros(experts, dtype=np.int64)
-
-    def _devices(self) -> int:
-        return self._routing.devices if self._routing is not None else 1
-
-    def _groups(self) -> int:
-        return self._routing.groups if self._routing is not None else 1
+        return self._placed[0] if len(self._placed[0]) == experts else np.zeros(experts, dtype=np.int64)
 
     # What a person does
 
