@@ -116,10 +116,15 @@ def coloured(
     Masked cells take the background's colour, never the map's zero: what cannot be is not nothing.
     """
     span = high - low if high > low else 1.0
-    place = np.nan_to_num((values - low) / span, nan=0.0)
-    image: NDArray[np.uint8] = table[np.clip(place * 255.0 + 0.5, 0, 255).astype(np.uint8)]
-    image[np.isnan(values)] = (masked.red(), masked.green(), masked.blue(), masked.alpha())
-    return image
+    place = (values - np.float32(low)) * np.float32(255.0 / span)
+    place += np.float32(0.5)
+    unknown = np.isnan(place)
+    place[unknown] = 0.0
+    steps = np.clip(place, 0, 255, out=place).astype(np.uint8)
+    # One 32-bit number a cell is four times as quick to look up as four bytes.
+    packed = np.ascontiguousarray(table).view(np.uint32)[:, 0][steps]
+    packed[unknown] = np.array(masked.getRgb(), dtype=np.uint8).view(np.uint32)[0]
+    return packed.view(np.uint8).reshape(*values.shape, 4)
 
 
 def luminance(colour: QColor) -> float:

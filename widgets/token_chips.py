@@ -212,6 +212,9 @@ class TokenChips(QAbstractScrollArea):
         self._font.setFamilies([*MONO_FAMILIES, *self.font().families()])
         self._font.setStyleHint(QFont.StyleHint.Monospace)
         self._font.setPixelSize(TOKEN_PIXELS)
+        # Joined glyphs would show "!=" as another character.
+        for feature in ("calt", "liga"):
+            self._font.setFeature(QFont.Tag.fromString(feature), 0)
         self._answer_font = QFont(self._font)
         self._answer_font.setWeight(QFont.Weight.DemiBold)
         self._metrics = QFontMetricsF(self._answer_font)

@@ -245,7 +245,8 @@ class MapPlot(QWidget):
         maps = [shown for shown in (self._under, self._map) if shown is not None]
         if not maps:
             return
-        self._scale = scale_for(maps[-1].quantity, *(shown.values for shown in maps))
+        maps = maps[-1:] if maps[0] is maps[-1] else maps
+        self._scale = scale_for(maps[-1].quantity, maps[-1].values)
         self._images = {id(shown): cell_image(self._scale.cells(shown.values, self._palette)) for shown in maps}
         self.update()
 

@@ -13,6 +13,7 @@ from widgets.attention.map_layout import ideal_width
 from widgets.attention.readout import cell_text, row_text, sentence
 from widgets.attention.row_profile import RowBars
 from widgets.attention.side_column import SideColumn
+from widgets.attention.token_axis import label_text
 from widgets.palette import DARK, Palette
 from widgets.panel import Panel
 from widgets.segmented import Segmented
@@ -190,7 +191,7 @@ class AttentionView(Panel):
 
     def _show_titles(self) -> None:
         heads = self.tr("HEADS OF LAYER {0}").format(self._gallery.layer) if self._gallery is not None else ""
-        query = self._token(self._row.query) if self._row is not None else ""
+        query = label_text(self._texts, self._row.query) if self._row is not None else ""
         row = self.tr("QUERY “{0}” LOOKS AT").format(query) if self._row is not None else self.tr("QUERY LOOKS AT")
         self._body.side.show_titles(heads, row)
 

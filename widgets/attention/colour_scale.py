@@ -47,12 +47,12 @@ class ColourScale:
         return [(0.0, signed(-self.limit)), (0.5, "0"), (1.0, signed(self.limit))]
 
 
-def scale_for(quantity: Quantity, *values: NDArray[np.float32]) -> ColourScale:
-    """The scale of these arrays: fixed for probabilities, the largest score rounded up for scores."""
+def scale_for(quantity: Quantity, values: NDArray[np.float32]) -> ColourScale:
+    """The scale of an array: fixed for probabilities, the largest score rounded up for scores."""
     if quantity == "probability":
         return ColourScale("probability")
-    finite = [float(np.nanmax(np.abs(array))) for array in values if array.size and not np.isnan(array).all()]
-    return ColourScale(quantity, round_up(max(finite, default=1.0)))
+    sizes = np.abs(values)
+    return ColourScale(quantity, round_up(float(np.fmax.reduce(sizes, axis=None, initial=0.0))))
 
 
 def round_up(value: float) -> float:
@@ -67,6 +67,26 @@ def round_up(value: float) -> float:
 def signed(value: float) -> str:
     """A score with its sign, with as many digits as it needs on a bar."""
     return f"{value:+g}".replace("-", "−")
+
+
+def fewer_cells(values: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """[heads, rows, columns] with at most `most` rows and columns, each the strongest of the cells it stands for.
+
+    Masked cells count only where there is nothing else.
+    """
+    heads, rows, columns = values.shape
+    size = -(-max(rows, columns) // max(most, 1))
+    if size <= 1:
+        return values
+    padded = np.full((heads, -(-rows // size) * size, -(-columns // size) * size), np.nan, dtype=np.float32)
+    padded[:, :rows, :columns] = values
+    strongest = padded[:, ::size, ::size].copy()
+    for down in range(size):
+        for across in range(size):
+            other = padded[:, down::size, across::size]
+            stronger = (np.abs(other) > np.abs(strongest)) | np.isnan(strongest)
+            np.copyto(strongest, other, where=stronger)
+    return strongest
 
 
 def cell_image(cells: NDArray[np.uint8]) -> QImage:

@@ -4,7 +4,7 @@ from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
-from widgets.attention.colour_scale import cell_image, scale_for
+from widgets.attention.colour_scale import cell_image, fewer_cells, scale_for
 from widgets.attention.data import HeadGallery
 from widgets.attention.map_painting import sharp
 from widgets.palette import DARK, Palette
@@ -49,7 +49,7 @@ class Thumbnails(QWidget):
         self._images: list[QImage] = []
         self._head = 0
         self._hover: int | None = None
-        self._columns, self._side = 1, SMALLEST
+        self._columns, self._side, self._pixels = 1, SMALLEST, 0
 
     def show_gallery(self, gallery: HeadGallery | None) -> None:
         """Draw these heads, or none."""
@@ -76,8 +76,14 @@ class Thumbnails(QWidget):
         self._columns, self._side = grid(self.count(), width=width, height=height)
         needed = grid_height(self.count(), columns=self._columns, side=self._side)
         self.setFixedHeight(max(needed, 1))
+        if int(self._side * self.devicePixelRatioF()) != self._pixels:
+            self._recolour()
         self.update()
         return needed
+
+    def row_height(self) -> int:
+        """From one row to the next, in pixels."""
+        return self._side + GAP
 
     def box(self, index: int) -> QRect:
         """Where a thumbnail lies."""
@@ -157,7 +163,9 @@ class Thumbnails(QWidget):
         self._images = []
         if self._gallery is not None:
             scale = scale_for(self._gallery.quantity, self._gallery.values)
-            cells = scale.cells(self._gallery.values, self._palette)
+            # A thumbnail has few pixels: the strongest cell of each wins, none is dropped by chance.
+            self._pixels = int(self._side * self.devicePixelRatioF())
+            cells = scale.cells(fewer_cells(self._gallery.values, self._pixels), self._palette)
             self._images = [cell_image(cells[index]) for index in range(len(cells))]
         self.update()
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QBrush, QImage, QLinearGradient, QPaintEngine, QPainte
 from widgets.attention.colour_scale import ColourScale, cell_image
 from widgets.attention.data import AttentionMap
 from widgets.attention.map_layout import MapLayout
-from widgets.attention.token_axis import Label, axis_labels, label_text, paint_below, paint_left, pitches
+from widgets.attention.token_axis import axis_labels, paint_below, paint_left, pitches
 from widgets.attention.viewport import Viewport
 from widgets.palette import Palette
 
@@ -97,21 +97,36 @@ def paint_marks(painter: QPainter, scene: MapScene, cell: tuple[int, int], origi
 
 
 def paint_labels(painter: QPainter, scene: MapScene) -> None:
-    """Token labels on both axes; the selected one in the text's own ink, those under the mouse on a patch."""
+    """Token labels on both axes; the selected one and those under the mouse in the text's own ink."""
     layout, view = scene.layout, scene.view
     scale = layout.square.width() / view.span
     pitch_left, pitch_below = pitches(painter.font())
     right, bottom = layout.square.left() - 6, layout.square.bottom() + 6
-    for label in axis_labels(scene.texts, first=view.top, scale=scale, length=layout.square.height(),
-                             pitch=pitch_left, chosen=scene.query, tokens=scene.tokens):  # fmt: skip
-        ink = scene.palette.colour("text" if label.chosen else "muted")
+    hover_query, hover_key = scene.hover if scene.hover is not None else (None, None)
+    rows = axis_labels(
+        scene.texts,
+        first=view.top,
+        scale=scale,
+        length=layout.square.height(),
+        pitch=pitch_left,
+        kept=(hover_query, scene.query),
+        tokens=scene.tokens,
+    )
+    columns = axis_labels(
+        scene.texts,
+        first=view.left,
+        scale=scale,
+        length=layout.square.width(),
+        pitch=pitch_below,
+        kept=(hover_key,),
+        tokens=scene.tokens,
+    )
+    for label in rows:
+        ink = scene.palette.colour("text" if label.kept else "muted")
         paint_left(painter, label, right=right, top=layout.square.top(), width=layout.label_width, ink=ink)
-    for label in axis_labels(scene.texts, first=view.left, scale=scale, length=layout.square.width(),
-                             pitch=pitch_below, chosen=None, tokens=scene.tokens):  # fmt: skip
-        ink = scene.palette.colour("muted")
+    for label in columns:
+        ink = scene.palette.colour("text" if label.kept else "muted")
         paint_below(painter, label, left=layout.square.left(), top=bottom, width=layout.tilted_width, ink=ink)
-    if scene.hover is not None:
-        _paint_hover_labels(painter, scene, scale)
 
 
 def paint_bar(painter: QPainter, scene: MapScene) -> None:
@@ -176,34 +191,3 @@ def _paint_crosshair(painter: QPainter, scene: MapScene, cell: tuple[int, int], 
 def _block(token: int, size: int, origin: int, tokens: int) -> tuple[int, int]:
     first = token - (token - origin) % size if token >= origin else token
     return first, max(min(first + size, tokens), first + 1)
-
-
-def _paint_hover_labels(painter: QPainter, scene: MapScene, scale: float) -> None:
-    if scene.hover is None:
-        return
-    query, key = scene.hover
-    layout, view = scene.layout, scene.view
-    ink = scene.palette.colour("text")
-    metrics = painter.fontMetrics()
-    row = Label(query, (query + 0.5 - view.top) * scale, label_text(scene.texts, query))
-    wide = min(metrics.horizontalAdvance(row.text), layout.label_width) + 6
-    patch = QRectF(layout.square.left() - 3 - wide, layout.square.top() + row.place - metrics.height() / 2, wide,
-                   metrics.height())  # fmt: skip
-    _patch(painter, scene, patch)
-    paint_left(painter, row, right=layout.square.left() - 6, top=layout.square.top(), width=layout.label_width, ink=ink)
-    column = Label(key, (key + 0.5 - view.left) * scale, label_text(scene.texts, key))
-    half = metrics.horizontalAdvance(column.text) / 2 + 4
-    middle = min(max(layout.square.left() + column.place, layout.square.left() + half), layout.square.right() - half)
-    flat = QRectF(middle - half, layout.square.bottom() + 4, 2 * half, metrics.height() + 2)
-    _patch(painter, scene, flat)
-    painter.setPen(ink)
-    painter.drawText(flat, Qt.AlignmentFlag.AlignCenter, column.text)
-
-
-def _patch(painter: QPainter, scene: MapScene, box: QRectF) -> None:
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(QPen(scene.palette.colour("line"), 1))
-    painter.setBrush(scene.palette.colour("raised"))
-    painter.drawRoundedRect(box, 3, 3)
-    painter.restore()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFont, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
@@ -89,10 +90,11 @@ class RowBars(QWidget):
         font = QFont(self.font())
         font.setPixelSize(12)
         painter.setFont(font)
-        scale = scale_for(self._quantity, self._row.values(self._quantity))
+        shown = self.shown_bars()
+        scale = scale_for(self._quantity, np.array([bar.value for bar in shown], dtype=np.float32))
         if self._quantity != "probability":
             self._paint_zero(painter)
-        for index, bar in enumerate(self.shown_bars()):
+        for index, bar in enumerate(shown):
             self._paint_bar(painter, index, bar, scale)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -130,7 +132,7 @@ class RowBars(QWidget):
             max((bar.end - bar.start) * room.width(), 1.0),
             BAR,
         )
-        painter.fillRect(box, scale.colour(bar.value, self._palette))
+        painter.setBrush(scale.colour(bar.value, self._palette))
         painter.setPen(QPen(self._palette.colour("line"), 1))
         painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
         self._paint_words(painter, top, bar, box)

@@ -3,7 +3,7 @@
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from widgets.attention.head_gallery import Thumbnails, scrolled
+from widgets.attention.head_gallery import GAP, Thumbnails, scrolled
 from widgets.attention.row_profile import RowBars
 from widgets.panel import ElidedLabel
 
@@ -36,7 +36,8 @@ class SideColumn(QWidget):
         needed = self._thumbnails.arrange(width, most)
         if needed > most:
             needed = self._thumbnails.arrange(width - SCROLL_BAR, most)
-        shown = min(needed, most)
+        pitch = self._thumbnails.row_height()
+        shown = needed if needed <= most else max((most + GAP) // pitch, 1) * pitch - GAP  # whole rows only
         self._heads_title.setGeometry(0, 0, width, HEADING)
         self._area.setGeometry(0, top, width, shown)
         below = top + shown + 2 * SPACE

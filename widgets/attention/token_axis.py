@@ -20,7 +20,7 @@ class Label:
     token: int
     place: float
     text: str
-    chosen: bool = False
+    kept: bool = False
 
 
 def stride_for(scale: float, pitch: float) -> int:
@@ -34,9 +34,18 @@ def stride_for(scale: float, pitch: float) -> int:
 
 
 def axis_labels(
-    texts: Sequence[str], *, first: float, scale: float, length: float, pitch: float, chosen: int | None, tokens: int
+    texts: Sequence[str],
+    *,
+    first: float,
+    scale: float,
+    length: float,
+    pitch: float,
+    kept: Sequence[int | None],
+    tokens: int,
 ) -> list[Label]:
     """Labels of an axis that begins at token `first` and is `length` pixels long.
+
+    The tokens `kept` come before all others, the first of them before the next.
 
     Where fewer than every eighth token has room, numbers tell more than words, so they stand alone.
     """
@@ -44,17 +53,20 @@ def axis_labels(
     start = max(int(first), 0) // stride * stride
     end = min(tokens, int(first + length / scale) + 1)
     placed: list[Label] = []
-    if chosen is not None and 0 <= chosen < tokens and 0 <= (chosen + 0.5 - first) * scale <= length:
-        name = label_text(texts, chosen)
-        text = name if stride <= TEXT_STRIDES[-1] else f"{name} {chosen}"
-        placed.append(Label(chosen, (chosen + 0.5 - first) * scale, text, chosen=True))
-    for token in range(start, end, stride):
+    for token in (*kept, *range(start, end, stride)):
+        if token is None or not 0 <= token < tokens:
+            continue
         place = (token + 0.5 - first) * scale
-        free = all(abs(place - label.place) >= pitch for label in placed[:1] if label.chosen)
-        if 0 <= place <= length and free and token != chosen:
-            text = label_text(texts, token) if stride <= TEXT_STRIDES[-1] else f"{token:,}"
-            placed.append(Label(token, place, text))
+        rivals = placed if token in kept else [label for label in placed if label.kept]
+        if 0 <= place <= length and all(abs(place - rival.place) >= pitch for rival in rivals):
+            placed.append(Label(token, place, _words(texts, token, stride, token in kept), token in kept))
     return placed
+
+
+def _words(texts: Sequence[str], token: int, stride: int, kept: bool) -> str:
+    if stride <= TEXT_STRIDES[-1]:
+        return label_text(texts, token)
+    return f"{label_text(texts, token)} {token}" if kept else f"{token:,}"
 
 
 def label_text(texts: Sequence[str], token: int) -> str:
