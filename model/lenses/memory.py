@@ -24,9 +24,9 @@ class MemorySeries(NamedTuple):
 
 
 def memory_series(
-    tokens: NDArray[np.integer],
-    measured: NDArray[np.integer],
-    used: NDArray[np.integer],
+    tokens: NDArray[np.generic],
+    measured: NDArray[np.generic],
+    used: NDArray[np.generic],
     config: ModelConfig,
     dtype: DtypeName,
 ) -> MemorySeries:

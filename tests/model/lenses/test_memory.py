@@ -8,8 +8,9 @@ from tests.model.recording.runs import record
 
 def test_series_are_measured_bytes_beside_the_formulas_of_four_attention_forms(tmp_path: Path) -> None:
     recording, told = record(tmp_path / "run", (200, 1, 1))
-    columns = (recording.light(name) for name in ("tokens", "measured_bytes", "used_bytes"))
-    series = memory_series(*columns, recording.info.config, "float32")  # type: ignore[arg-type]
+    steps = recording.step_batch()
+    measured, used = steps.measured_bytes.numpy(), steps.used_bytes.numpy()
+    series = memory_series(steps.tokens.numpy(), measured, used, recording.info.config, "float32")
     tokens = np.array([200, 201, 202])
     assert series.tokens.tolist() == tokens.tolist()
     assert series.measured_bytes.tolist() == [step.measured_bytes for step in told.steps]
