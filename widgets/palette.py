@@ -124,7 +124,7 @@ def coloured(
     # One 32-bit number a cell is four times as quick to look up as four bytes.
     packed = np.ascontiguousarray(table).view(np.uint32)[:, 0][steps]
     packed[unknown] = np.array(masked.getRgb(), dtype=np.uint8).view(np.uint32)[0]
-    return packed.view(np.uint8).reshape(*values.shape, 4)
+    return np.ascontiguousarray(packed).view(np.uint8).reshape(*values.shape, 4)
 
 
 def luminance(colour: QColor) -> float:
