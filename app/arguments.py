@@ -1,0 +1,136 @@
+"""What may stand on the command line."""
+
+import argparse
+from typing import NoReturn
+
+from model.problems import Problem
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+VIEWS = ("attention", "latents", "routing", "logits", "load", "memory")
+PICTURES = ("attention", "routing", "load", "memory")
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains in one sentence instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise Problem."""
+        raise Problem(f"{message}; `{self.prog} --help` lists what there is.")
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options; `command` is None for the window. Raises Problem; ends the process after --help."""
+    parser = Parser(prog="python main.py", description="A window onto the inside of MLA + MoE language models.")
+    _model(parser)
+    parser.add_argument("--prompt", metavar="TEXT", help="run this prompt once the checkpoint is open")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    _inspect(commands.add_parser("inspect", help="describe a checkpoint from its headers"))
+    _record(commands.add_parser("record", help="run a prompt and record what happens"))
+    _data(commands.add_parser("data", help="write the numbers behind a view of a recording to an .npz file"))
+    _render(commands.add_parser("render", help="paint a view of a recording to a picture"))
+    _verify(commands.add_parser("verify", help="prove rebuilt attention and absorbed decoding on a checkpoint"))
+    _bench(commands.add_parser("bench", help="measure speed"))
+    return parser.parse_args(arguments)
+
+
+def token_range(text: str) -> tuple[int | None, int | None]:
+    """A:B, either of which may be left out."""
+    start, colon, end = text.partition(":")
+    if not colon or not all(part == "" or (part.isascii() and part.isdecimal()) for part in (start, end)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range of tokens such as 0:64")
+    return (int(start) if start else None, int(end) if end else None)
+
+
+def numbers(text: str) -> list[int]:
+    """Whole numbers with commas between them."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 5,7,9") from None
+
+
+def size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT in pixels."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() and 0 < int(part) <= 20000 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1600x1000")
+    return int(parts[0]), int(parts[1])
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", metavar="DIR", help="checkpoint folder (default: the bundled model)")
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="where the model runs")
+    parser.add_argument("--dtype", default="auto", choices=DTYPES, help="dtype of weights, activations and cache")
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="checkpoint folder")
+    _json(parser)
+
+
+def _record(parser: argparse.ArgumentParser) -> None:
+    _model(parser)
+    prompt = parser.add_mutually_exclusive_group(required=True)
+    prompt.add_argument("--prompt", metavar="TEXT")
+    prompt.add_argument("--prompt-file", metavar="F", help="UTF-8 text")
+    prompt.add_argument("--token-ids", metavar="5,7,9", type=numbers, help="fed as they are, no BOS")
+    parser.add_argument("--max-new-tokens", type=int, default=64, metavar="N")
+    parser.add_argument("--greedy", action="store_true", help="always the likeliest token (the default)")
+    parser.add_argument(
+        "--temperature", type=float, metavar="X", help="sample (1 when only --top-p or --top-k is given)"
+    )
+    parser.add_argument("--top-p", type=float, metavar="X")
+    parser.add_argument("--top-k", type=int, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--keep-logits", action="store_true", help="record the logits of every token too")
+    parser.add_argument("--self-contained", action="store_true", help="record the projections, however large")
+    parser.add_argument("--out", required=True, metavar="RUN", help="the run's folder")
+    _json(parser)
+
+
+def _selectors(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recording", metavar="RUN", help="run folder")
+    parser.add_argument("--layer", type=int, metavar="L", help="attention block, from 0")
+    parser.add_argument("--head", type=int, metavar="H", help="head, from 0")
+    parser.add_argument("--queries", type=token_range, default=(None, None), metavar="A:B")
+    parser.add_argument("--keys", type=token_range, default=(None, None), metavar="C:D")
+    parser.add_argument(
+        "--devices", type=int, metavar="N", help="simulated devices (default: the model's groups, else 8)"
+    )
+    parser.add_argument("--placement", default="contiguous", metavar="contiguous|round-robin|eplb")
+    parser.add_argument("--replicas", type=int, metavar="P")
+    parser.add_argument("--nodes", type=int, metavar="N")
+
+
+def _data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("view", choices=VIEWS)
+    _selectors(parser)
+    parser.add_argument("--out", required=True, metavar="F.npz")
+    _json(parser)
+
+
+def _render(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("view", choices=PICTURES)
+    _selectors(parser)
+    parser.add_argument("--size", type=size, default=(1600, 1000), metavar="1600x1000")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="2", help="pixels per point, 1 to 4")
+    parser.add_argument("--theme", choices=("light", "dark"), default="light")
+    parser.add_argument("--out", required=True, metavar="F.png|.svg|.pdf")
+    _json(parser)
+
+
+def _verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="checkpoint folder")
+    _json(parser)
+
+
+def _bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("decode", "window"))
+    parser.add_argument("--checkpoint", metavar="DIR", help="checkpoint folder (default: the bundled model)")
+    parser.add_argument("--context", type=numbers, default=[64, 2048], metavar="64,2048", help="tokens before decoding")
+    parser.add_argument("--tokens", type=int, default=64, metavar="N", help="tokens to generate")
+    _json(parser)

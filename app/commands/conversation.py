@@ -1,0 +1,58 @@
+"""Talking to the engine from a headless command: ask, then wait for the answers."""
+
+import queue
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+import msgspec
+
+from app.client import EngineClient
+from model.messages import (
+    Command,
+    Described,
+    Event,
+    Extracted,
+    Failed,
+    Finished,
+    Measured,
+    Opened,
+    Verified,
+)
+from model.problems import Problem
+
+LAST = (Described, Opened, Finished, Verified, Extracted, Measured)  # kinds that end the answer to a command
+
+
+class Conversation(AbstractContextManager["Conversation"]):
+    """An engine of its own for the length of a `with` block."""
+
+    def __init__(self) -> None:
+        self._heard: queue.Queue[Event | str] = queue.Queue()
+        self._client = EngineClient(self._heard.put, self._heard.put)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def ask(self, command: Command) -> Iterator[Event]:
+        """Send a command and give its answers up to the last. Raises Problem when it cannot be served."""
+        request = self._client.next_request()
+        self._client.send(msgspec.structs.replace(command, request=request))
+        while True:
+            event = self._heard.get()
+            if isinstance(event, str):
+                raise Problem(f"{event}; run the command again.")
+            if event.request != request:
+                continue
+            if isinstance(event, Failed):
+                raise Problem(event.message)
+            yield event
+            if isinstance(event, LAST):
+                return
+
+    def last(self, command: Command) -> Event:
+        """Send a command and give its last answer alone. Raises Problem."""
+        *_, event = self.ask(command)
+        return event

@@ -1,0 +1,45 @@
+"""`inspect DIR`: a checkpoint described from its headers; no weight is read."""
+
+from argparse import Namespace
+
+from app.bundled import checkpoint_path
+from app.commands.conversation import Conversation
+from app.commands.output import show
+from model.messages import CheckpointSummary, Describe, Described
+
+
+def run(options: Namespace) -> int:
+    """Print the description. Raises Problem for what is not a checkpoint."""
+    with Conversation() as engine:
+        described = engine.last(Describe(path=checkpoint_path(options.folder)))
+    assert isinstance(described, Described)
+    show(_result(described.summary), as_json=options.json)
+    return 0
+
+
+def _result(summary: CheckpointSummary) -> dict[str, object]:
+    config = summary.config
+    return {
+        "name": summary.name,
+        "path": summary.path,
+        "family": config.family,
+        "model_type": config.model_type,
+        "layers": config.layers,
+        "moe_layers": len(config.moe_layers),
+        "heads": config.heads,
+        "experts": config.router.experts if config.router else 0,
+        "experts_per_token": config.router.experts_per_token if config.router else 0,
+        "shared_experts": config.shared_experts,
+        "vocab_size": config.vocab_size,
+        "context": config.max_position_embeddings,
+        "parameters_total": summary.parameters_total,
+        "parameters_active": summary.parameters_active,
+        "kv_bytes_per_token": summary.kv_bytes_per_token,
+        "dtype": summary.dtype,
+        "file_bytes": summary.file_bytes,
+        "weight_bytes": summary.weight_bytes,
+        "free_bytes": summary.free_bytes,
+        "kv_bytes_full_context": summary.kv_bytes_per_token["mla"] * config.max_position_embeddings,
+        "has_tokenizer": summary.has_tokenizer,
+        "notes": summary.notes,
+    }

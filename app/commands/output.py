@@ -1,0 +1,37 @@
+"""What headless commands print: one JSON object, or lines for people."""
+
+import json
+import math
+from collections.abc import Mapping
+
+Value = object
+
+
+def show(result: Mapping[str, Value], *, as_json: bool) -> None:
+    """Print a result. JSON has no NaN, so numbers that are none become null."""
+    if as_json:
+        print(json.dumps(_plain(result), ensure_ascii=False, allow_nan=False))
+        return
+    width = max((len(key) for key in result), default=0)
+    for key, value in result.items():
+        print(f"{key.replace('_', ' '):<{width}}  {_readable(value)}")
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _readable(value: Value) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(_readable(inner) for inner in value) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,91 @@
+"""`record`: run a prompt on a checkpoint and leave a run folder."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+
+from app.bundled import checkpoint_path
+from app.commands.conversation import Conversation
+from app.commands.output import show
+from model.config import Sampling
+from model.messages import Finished, Generate, Grown, OpenCheckpoint
+from model.outside import read_bounded
+from model.problems import Problem
+
+PROMPT_LIMIT = 2 * 10**6
+
+
+def run(options: Namespace) -> int:
+    """Record and print the summary. Raises Problem for input that will not do, or a run that broke off."""
+    generate = Generate(
+        prompt=_prompt(options),
+        token_ids=options.token_ids,
+        max_new_tokens=options.max_new_tokens,
+        sampling=_sampling(options),
+        folder=str(Path(options.out).expanduser().absolute()),
+        keep_logits=options.keep_logits,
+        self_contained=options.self_contained,
+    )
+    checkpoint = checkpoint_path(options.checkpoint)
+    with Conversation() as engine:
+        engine.last(OpenCheckpoint(path=checkpoint, device=options.device, dtype=options.dtype))
+        events = list(engine.ask(generate))
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    if finished.reason == "failed":
+        raise Problem(finished.note)
+    grown = [event for event in events if isinstance(event, Grown)]
+    show(_result(generate.folder, checkpoint, grown, finished), as_json=options.json)
+    return 0
+
+
+def _result(folder: str, checkpoint: str, grown: list[Grown], finished: Finished) -> dict[str, object]:
+    fed = np.concatenate([event.tokens.ids.numpy() for event in grown]).tolist()
+    chosen = [token for event in grown for token in event.steps.chosen_ids.numpy().tolist() if token >= 0]
+    steps = grown[-1].steps
+    return {
+        "run": folder,
+        "checkpoint": checkpoint,
+        # The last generated token is never fed.
+        "prompt_ids": fed[: len(fed) - max(len(chosen) - 1, 0)],
+        "generated_ids": chosen,
+        "text": finished.text,
+        "reason": finished.reason,
+        "tokens": len(fed),
+        "kv_bytes": int(steps.measured_bytes.numpy()[-1]),
+        "kv_used_bytes": int(steps.used_bytes.numpy()[-1]),
+        "prefill_seconds": finished.prefill_seconds,
+        "decode_tokens_per_second": finished.decode_tokens_per_second,
+        "recording_bytes": _folder_bytes(Path(folder)),
+        "note": finished.note,
+    }
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(entry.stat().st_size for entry in folder.iterdir() if entry.is_file())
+
+
+def _prompt(options: Namespace) -> str:
+    if options.prompt_file is None:
+        return str(options.prompt or "")
+    path = Path(options.prompt_file).expanduser()
+    try:
+        return read_bounded(path, limit=PROMPT_LIMIT).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Problem(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+
+
+def _sampling(options: Namespace) -> Sampling:
+    filters = options.top_p is not None or options.top_k is not None
+    if options.greedy and (filters or options.temperature is not None):
+        raise Problem("--greedy and --temperature, --top-p or --top-k exclude each other; leave one of them out.")
+    temperature = options.temperature
+    if temperature is None:
+        temperature = 1.0 if filters else 0.0
+    top_p = 1.0 if options.top_p is None else options.top_p
+    sampling = Sampling(temperature=temperature, top_p=top_p, top_k=options.top_k or 0, seed=options.seed)
+    problem = sampling.problem()
+    if problem is not None:
+        raise Problem(f"{problem}; choose another value.")
+    return sampling
