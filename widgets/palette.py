@@ -141,6 +141,6 @@ def contrast(one: QColor, other: QColor) -> float:
 
 
 def ink_on(colour: QColor) -> QColor:
-    """Near-black or near-white text, whichever reads better on this colour."""
-    dark, light = QColor("#111418"), QColor("#f7f8f9")
+    """Black or white text, whichever reads better on this colour: at least 4.5:1 on any."""
+    dark, light = QColor("#000000"), QColor("#ffffff")
     return dark if contrast(dark, colour) >= contrast(light, colour) else light
