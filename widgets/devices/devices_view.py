@@ -268,7 +268,8 @@ class DevicesView(Panel):
         if not found:
             return [self.tr("nobody more often than chance")]
         line = self.tr("{0}  ({1:,} tokens, {2:.1f}× chance)")
-        return [line.format(other.expert, other.tokens, other.lift) for other in found]
+        # Figure spaces are as wide as digits, so the numbers stand under one another.
+        return [line.format(f"{other.expert:\u2007>3}", other.tokens, other.lift) for other in found]
 
     # What a person does
 
@@ -282,7 +283,7 @@ class DevicesView(Panel):
 
     def _hover_load(self, place: LoadPlace | None) -> None:
         text = "" if place is None or self._load is None else self._load_text(self._load, place)
-        self._canvas.tip = text
+        self._canvas.setToolTip(text)
         self.hovered_text.emit(text)
 
     def _load_text(self, load: DeviceLoad, place: LoadPlace) -> str:

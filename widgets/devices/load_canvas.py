@@ -12,7 +12,6 @@ from PySide6.QtGui import (
     QColor,
     QFont,
     QFontMetricsF,
-    QHelpEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -20,7 +19,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
 )
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtWidgets import QWidget
 
 from widgets.devices.bars import Bars, axis_end, axis_ticks, place_bars
 from widgets.devices.data import DeviceLoad
@@ -70,7 +69,6 @@ class LoadCanvas(QWidget):
         self.load_title = ""
         self.traffic_title = ""
         self.mean_word = ""
-        self.tip = ""
 
     def show_load(self, load: DeviceLoad | None) -> None:
         """Draw another load."""
@@ -279,15 +277,6 @@ class LoadCanvas(QWidget):
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter, number)
 
     # Mouse and keys
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            if self._hover is not None and self.tip:
-                QToolTip.showText(event.globalPos(), self.tip, self)
-            else:
-                QToolTip.hideText()
-            return True
-        return super().event(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._show_hover(self._place_at(event.position()))

@@ -11,7 +11,6 @@ from PySide6.QtGui import (
     QColor,
     QEnterEvent,
     QFont,
-    QHelpEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -20,7 +19,7 @@ from PySide6.QtGui import (
     QPen,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtWidgets import QWidget
 
 from widgets.palette import DARK, Palette, coloured, ink_on, sequential_table
 from widgets.routing.geometry import (
@@ -64,12 +63,14 @@ class Cell:
 class RoutingCanvas(QWidget):
     """Rows × experts. Wheel zooms rows at the cursor (Shift: columns), drag pans, F fits, 0 resets.
 
-    Signals: `row_chosen(int)`, `expert_chosen(int)`, `cell_hovered(object)`: a Cell, or None outside.
+    Signals: `row_chosen(int)`, `expert_chosen(int)`, `cell_hovered(object)`: a Cell, or None outside;
+    `pooling_changed()`: another number of rows shares a drawn row.
     """
 
     row_chosen = Signal(int)
     expert_chosen = Signal(int)
     cell_hovered = Signal(object)
+    pooling_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -84,12 +85,12 @@ class RoutingCanvas(QWidget):
         self._spread = (1.0, 0.0)  # column zoom, and pixels scrolled
         self._press: tuple[QPoint, tuple[float, float], float] | None = None
         self._dragging = False
+        self._told_each = 1
         self._image: QImage | None = None
         self._strip: QImage | None = None
         self._columns_made: tuple[tuple[object, ...], Columns] | None = None
         self.side_name = ""
         self.device_word = "device {0}"
-        self.tip = ""
 
     def show_grid(self, grid: Grid | None) -> None:
         """Draw another grid; zoom stays as long as there are rows to see."""
@@ -134,6 +135,9 @@ class RoutingCanvas(QWidget):
     def _forget(self) -> None:
         self._image = self._strip = None
         self.update()
+        if self.each() != self._told_each:
+            self._told_each = self.each()
+            self.pooling_changed.emit()
 
     def _body(self) -> QRectF:
         assert self._grid is not None
@@ -388,15 +392,6 @@ class RoutingCanvas(QWidget):
             painter.drawRect(frame)
 
     # Mouse and keys
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            if self._hover is not None and self.tip:
-                QToolTip.showText(event.globalPos(), self.tip, self)
-            else:
-                QToolTip.hideText()
-            return True
-        return super().event(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         turn = event.angleDelta().y() or event.angleDelta().x()

@@ -50,6 +50,7 @@ class RoutingView(Panel):
         self._canvas.row_chosen.connect(self._choose_row)
         self._canvas.expert_chosen.connect(self.expert_chosen)
         self._canvas.cell_hovered.connect(self._hover)
+        self._canvas.pooling_changed.connect(self._say_again)
         self._switch = Segmented([("tokens", self.tr("tokens")), ("layers", self.tr("layers"))], self)
         self._switch.chosen.connect(self._choose_mode)
         self.add_tool(self._switch)
@@ -153,6 +154,10 @@ class RoutingView(Panel):
             self.show_sentence(sentence)
             self._canvas.setAccessibleDescription(sentence)
 
+    def _say_again(self) -> None:
+        if not self.is_empty():
+            self._say()
+
     def _tokens_sentence(self) -> str:
         routing = self._routing
         if routing is None or not len(routing.expert_ids):
@@ -178,11 +183,6 @@ class RoutingView(Panel):
             parts.append(self.tr("{0} shared").format(totals.shared))
         return " · ".join(parts)
 
-    def resizeEvent(self, event: object) -> None:
-        super().resizeEvent(event)  # type: ignore[arg-type]
-        if not self.is_empty():
-            self._say()
-
     def _expert_device(self) -> NDArray[np.int64]:
         assert self._totals is not None
         experts = self._totals.counts.shape[1]
@@ -202,7 +202,8 @@ class RoutingView(Panel):
 
     def _hover(self, cell: Cell | None) -> None:
         text = "" if cell is None else self._layer_text(cell) if self._mode == "layers" else self._token_text(cell)
-        self._canvas.tip = text
+        # Token texts may look like markup, and a tooltip would take them for it.
+        self._canvas.setToolTip(text.replace("<", "‹"))
         self.hovered_text.emit(text)
 
     def _token_text(self, cell: Cell) -> str:
