@@ -4,10 +4,11 @@ from typing import cast
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from model.config import DTYPE_BYTES, DtypeName
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice, MemoryPlan, Verdict, memory_plan
+from widgets.drop_down import DropDown
 from widgets.figures import bytes_text, count_text, tabular
 from widgets.palette import DARK, Palette
 from widgets.panel import ElidedLabel
@@ -37,7 +38,7 @@ class CheckpointSheet(QFrame):
         self._name, self._path = ElidedLabel("", self), ElidedLabel("", self)
         self._about, self._notes, self._verdict = (self._words() for _ in range(3))
         self._cells = [[self._words() for _ in range(3)] for _ in range(ROWS)]
-        self._device, self._dtype = QComboBox(self), QComboBox(self)
+        self._device, self._dtype = DropDown(self), DropDown(self)
         self._open = QPushButton(self.tr("Open"), self)
         self._cancel = QPushButton(self.tr("Cancel"), self)
         self._arrange()
@@ -165,6 +166,8 @@ class CheckpointSheet(QFrame):
         return label
 
     def _arrange(self) -> None:
+        for label in (self._name, self._path):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._name.setProperty("role", "panel-title")
         self._path.setProperty("role", "muted")
         self._about.setWordWrap(True)
@@ -229,7 +232,9 @@ def description(facts: CheckpointFacts) -> str:
     if facts.q_lora_rank is not None:
         parts.append(_translated("query latent {rank}").format(rank=facts.q_lora_rank))
     if facts.experts:
-        experts = _translated("{chosen} of {experts} experts per token in {groups} groups, {shared} shared")
+        experts = _translated("{chosen} of {experts} experts per token, {shared} shared")
+        if facts.groups > 1:
+            experts = _translated("{chosen} of {experts} experts per token in {groups} groups, {shared} shared")
         parts.append(
             experts.format(
                 chosen=facts.experts_per_token, experts=facts.experts, groups=facts.groups, shared=facts.shared

@@ -7,6 +7,8 @@ from widgets.figures import count_text
 from widgets.plain_text import plain_tooltip
 
 LONGEST_NAME = 28
+# The theme's track has the chip's own colour.
+TRACK_STYLE = "QProgressBar { background: palette(mid); }"
 
 
 class ModelChip(QFrame):
@@ -29,6 +31,7 @@ class ModelChip(QFrame):
         self._progress = QProgressBar(self)
         self._progress.setTextVisible(False)
         self._progress.setFixedWidth(120)
+        self._progress.setStyleSheet(TRACK_STYLE)
         self._row.addWidget(self._progress)
         self.show_no_model(self.tr("no model open"))
 

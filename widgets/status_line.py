@@ -15,6 +15,7 @@ StateKind = Literal["idle", "busy", "loading", "dead"]
 
 HEIGHT = 26
 TONES: dict[StateKind, str] = {"idle": "faint", "busy": "accent", "loading": "accent", "dead": "bad"}
+TRACK_STYLE = "QProgressBar { background: palette(mid); }"
 BUTTON_STYLE = "QPushButton { padding: 0 6px; }"
 
 
@@ -110,6 +111,7 @@ class StatusLine(QFrame):
     def _arrange(self) -> None:
         self._bar.setFixedWidth(120)
         self._bar.setTextVisible(False)
+        self._bar.setStyleSheet(TRACK_STYLE)
         self._hover.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._hover.setProperty("role", "muted")
         self._hover.setFont(tabular(self._hover.font()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_PITCH, LEAST_PITCH = 24.0, 4.0
+MOST_PITCH, LEAST_PITCH = 28.0, 4.0
 DARKEST = 0.38
 
 

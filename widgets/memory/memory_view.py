@@ -44,6 +44,7 @@ class MemoryView(Panel):
         self._free.setProperty("role", "muted")
         self._free.setFont(tabular(self.font()))
         self.set_body(self._body())
+        self.setFocusProxy(self._plot)
         self._connect()
         self.clear()
 
@@ -134,6 +135,8 @@ class MemoryView(Panel):
             self.tr("MLA, measured {size}") if self._measure == "total" else self.tr("MLA, measured {size} per token")
         )
         text = text.format(size=size)
+        if self._measure == "total" and series.reserve:
+            text += "\n" + self.tr("of it reserve {size}").format(size=bytes_text(series.reserve, exact=True))
         self._plot.show_measured((counts, measured), (counts, used), text)
         self._plot.place_labels()
 

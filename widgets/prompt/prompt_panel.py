@@ -14,6 +14,7 @@ from widgets.prompt.sample_buttons import Sample, SampleButtons
 from widgets.prompt.sampling_controls import MOST_NEW_TOKENS, SamplingButton, SamplingControls, whole_number
 from widgets.prompt.transcript import Transcript
 
+LEAST_WIDTH = 272
 EDITOR_HEIGHT = 92
 DEFAULT_NEW_TOKENS = 48
 
@@ -30,7 +31,7 @@ class PromptPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setMinimumWidth(220)
+        self.setMinimumWidth(LEAST_WIDTH)
         self._palette = DARK
         self._running, self._has_tokenizer = False, True
         self._editor = PromptEditor(self)

@@ -17,10 +17,17 @@ from widgets.figures import tabular
 MOST_NEW_TOKENS = 1_000_000
 MOST_SEED = 2**31 - 1
 MOST_TOP_K = 1_000_000
+# The theme gives every line edit a frame, also the one inside a spin box. Arrows are hidden by a width of 0:
+# under a style sheet, NoButtons leaves the number a field one pixel wide (Qt 6.11).
+FIELD_STYLE = """
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; border: none; }
+QAbstractSpinBox { padding: 3px 0; }
+QLineEdit { border: none; background: transparent; padding: 0 7px; }
+"""
 
 
 def sampling_words(sampling: Sampling, *, greedy: str) -> str:
-    """A few words for the button: `Greedy`, or `T 0.8 · p 0.95 · k 40`."""
+    """The settings in a few words: `Greedy`, or `T 0.8 · p 0.95 · k 40`."""
     if sampling.temperature == 0:
         return greedy
     words = [f"T {sampling.temperature:g}"]
@@ -112,7 +119,10 @@ class SamplingButton(QPushButton):
         """Put the settings into a few words."""
         self._sampling = sampling
         arrow = "▴" if self.isChecked() else "▾"
-        self.setText(f"{sampling_words(sampling, greedy=self.tr('Greedy'))} {arrow}")
+        words = sampling_words(sampling, greedy=self.tr("Greedy"))
+        self.setToolTip(words)
+        short, *filters = words.split(" · ")
+        self.setText(f"{short} {'… ' if filters else ''}{arrow}")
 
 
 def whole_number(parent: QWidget, *, most: int) -> QSpinBox:
@@ -133,8 +143,8 @@ def _decimal(parent: QWidget, *, most: float, step: float) -> QDoubleSpinBox:
 
 
 def _plain(spin: QAbstractSpinBox) -> None:
-    spin.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
     spin.setFont(tabular(spin.font()))
     # Without this the wheel changes a number when one only wanted to scroll past it.
     spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    spin.setMinimumWidth(52)
+    spin.setStyleSheet(FIELD_STYLE)
+    spin.setMinimumWidth(54)

@@ -1,11 +1,13 @@
 """The text of the run: the prompt muted, what was generated in full ink; it only grows at its end."""
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
 from widgets.palette import DARK, Palette
-from widgets.prompt.prompt_editor import LONGEST_WRAPPED_LINE, longest_line
 
+# The whole prompt is in the editor; here its two ends are enough, and appending stays fast.
+MOST_OF_PROMPT = 16_000
 STYLE = "QPlainTextEdit { background: transparent; border: none; padding: 0; }"
 
 
@@ -22,6 +24,7 @@ class Transcript(QPlainTextEdit):
         self.setStyleSheet(STYLE)
         self.document().setDocumentMargin(0)
         self.setAccessibleName(self.tr("Generated text"))
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_palette(self, palette: Palette) -> None:
         """Take the theme's ink."""
@@ -34,15 +37,18 @@ class Transcript(QPlainTextEdit):
         """Show a run's text; when it only grew, only its new end is written."""
         if prompt != self._prompt or not generated.startswith(self._generated):
             self.clear()
-            self._guard(prompt)
-            self._append(prompt, role="muted")
+            self._append(self._shown(prompt), role="muted")
             self._generated = ""
         self._append(generated[len(self._generated) :], role="text")
         self._prompt, self._generated = prompt, generated
 
-    def _guard(self, prompt: str) -> None:
-        mode = QPlainTextEdit.LineWrapMode
-        self.setLineWrapMode(mode.NoWrap if longest_line(prompt) > LONGEST_WRAPPED_LINE else mode.WidgetWidth)
+    def _shown(self, prompt: str) -> str:
+        if len(prompt) <= MOST_OF_PROMPT:
+            return prompt
+        half = MOST_OF_PROMPT // 2
+        gap = self.tr("[… {count} characters of the prompt are not shown …]")
+        gap = gap.format(count=f"{len(prompt) - 2 * half:,}")
+        return f"{prompt[:half]}\n{gap}\n{prompt[-half:]}"
 
     def _append(self, text: str, *, role: str) -> None:
         if not text:
