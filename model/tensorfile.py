@@ -132,7 +132,7 @@ def _read_header(file: BinaryIO, path: Path) -> Header:
         raise Problem(f"{path} is not a safetensors file (no header at its start); download it again.")
     if length > HEADER_LIMIT:
         raise Problem(
-            f"{path} claims a header of {length:,} bytes; at most {HEADER_LIMIT:,} are read. Download it again."
+            f"{path} claims a header of {length:,} bytes; at most {HEADER_LIMIT:,} are read; download it again."
         )
     if length > file_bytes - 8:
         raise Problem(f"{path} ends within its header ({file_bytes:,} bytes); download it again.")
