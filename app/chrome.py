@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication
 from app.parts import Parts
 from app.state import Run, State
 from model.messages import CheckpointSummary
-from widgets.checkpoint_sheet import CheckpointFacts
+from widgets.checkpoint_facts import CheckpointFacts
 
 FAMILY_NAMES = {"deepseek_v2": "DeepSeek-V2", "deepseek_v3": "DeepSeek-V3"}
 RECORDING_LIMIT = 10**9  # bytes a run may hold in memory
@@ -67,7 +67,7 @@ def show_status(parts: Parts, state: State) -> None:
             _tr("loading {}").format(name), loading.done / loading.total if loading.total else None
         )
     else:
-        parts.status.show_progress("", None)
+        parts.status.hide_progress()
 
 
 def show_notices(parts: Parts, before: State, state: State) -> None:
@@ -108,7 +108,7 @@ def facts(summary: CheckpointSummary) -> CheckpointFacts:
         total=summary.parameters_total,
         active=summary.parameters_active,
         kv_bytes=dict(summary.kv_bytes_per_token),
-        dtype=summary.dtype,
+        dtype=config.dtype,
         file_bytes=summary.file_bytes,
         weight_bytes=summary.weight_bytes,
         free_bytes=summary.free_bytes,
@@ -140,8 +140,8 @@ def _proof(state: State) -> tuple[Literal["unknown", "running", "passed", "faile
         _tr("is equal") if proof.routing_equal else _tr("differs"),
     )
     if proof.passed:
-        return "passed", _tr("proved  max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
-    return "failed", _tr("not equal  max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
+        return "passed", _tr("max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
+    return "failed", _tr("max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
 
 
 def _status(state: State) -> tuple[Literal["idle", "busy", "loading", "dead"], str]:

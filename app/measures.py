@@ -39,7 +39,7 @@ def measure(state: State, run: Run, placement: Placement | None) -> Measure:
     row = layers.index(state.selection.layer) if state.selection.layer in layers else None
     if key == "time":
         values: NDArray[np.float32] = np.multiply(seconds_per_token(run), 1000, dtype=np.float32)
-        return Measure(key, values, 0.0, float(np.nanmax(values, initial=1.0)), "sequential")
+        return Measure(key, values, 0.0, float(np.max(values, initial=1e-3)), "sequential")
     if key in ("margin", "expert", "device") and row is not None:
         return _routing_measure(key, run, row, placement)
     surprise: NDArray[np.float32] = -run.column("log_probability").astype(np.float32) / np.float32(np.log(2))
@@ -60,7 +60,8 @@ def _routing_measure(key: str, run: Run, row: int, placement: Placement | None) 
         finite = margins[np.isfinite(margins)]
         high = float(np.quantile(finite, 0.95)) if len(finite) else 1.0
         # A narrow choice is the loud one.
-        return Measure(key, high - np.minimum(margins, high), 0.0, high, "sequential")
+        narrow: NDArray[np.float32] = np.subtract(high, np.minimum(margins, high), dtype=np.float32)
+        return Measure(key, narrow, 0.0, high, "sequential")
     first = run.column("expert_ids")[:, row, 0].astype(np.int64)
     if key == "device" and placement is not None:
         first = placement.slot_to_device[row][first]

@@ -52,5 +52,9 @@ class Parts(QObject):
 
     def show_selection(self, selection: Selection) -> None:
         """One selection for every view."""
-        for widget in (*self.views.values(), self.strip, self.timeline):
-            widget.show_selection(selection)
+        self.attention.show_selection(selection)
+        self.routing.show_selection(selection)
+        self.devices.show_selection(selection)
+        self.memory.show_selection(selection)
+        self.strip.show_selection(selection)
+        self.timeline.show_selection(selection)

@@ -94,11 +94,16 @@ def _opened(state: State) -> bool:
 
 def _settle(session: Session, wanted: Picture) -> None:
     """Wait for the engine's answers that this view needs."""
-    run, shown = session.state.run, lambda: session.state.shown
+    run = session.state.run
     assert run is not None
     session.ask_now()
     if wanted.view == "attention" and run.info.attention_available:
-        wait_until(lambda: None not in (shown().attention, shown().gallery, shown().row), what="the attention map")
+        wait_until(lambda: _answered(session.state), what="the attention map")
+
+
+def _answered(state: State) -> bool:
+    shown = state.shown
+    return shown.attention is not None and shown.gallery is not None and shown.row is not None
 
 
 def _cells(wanted: Picture) -> tuple[int, int]:

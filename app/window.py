@@ -16,7 +16,7 @@ from app.session import Session
 from app.state import State
 from model.messages import DtypeChoice
 from widgets.attention.data import WantedRange
-from widgets.prompt.prompt_panel import PromptRequest
+from widgets.prompt.prompt_request import PromptRequest
 
 LEFT_WIDTH = 264
 COMPACT = QSize(1120, 640)  # smaller than this, the views become tabs
@@ -115,14 +115,16 @@ class MainWindow(QMainWindow):
         parts.prompt.stop_wanted.connect(session.stop)
         parts.prompt.run_chosen.connect(session.show_run)
         # selection
-        for view in (parts.attention, parts.routing, parts.memory, parts.strip, parts.timeline):
-            view.token_chosen.connect(session.choose_token)
-        for view in (parts.top, parts.routing, parts.devices):
-            view.layer_chosen.connect(session.choose_layer)
-        for view in (parts.top, parts.attention):
-            view.head_chosen.connect(session.choose_head)
-        for view in (parts.routing, parts.devices):
-            view.expert_chosen.connect(session.choose_expert)
+        views = (parts.attention, parts.routing, parts.devices, parts.memory)
+        tokens = [view.token_chosen for view in (parts.attention, parts.routing, parts.memory)]
+        for chosen in (*tokens, parts.strip.token_chosen, parts.timeline.token_chosen):
+            chosen.connect(session.choose_token)
+        for chosen in (parts.top.layer_chosen, parts.routing.layer_chosen, parts.devices.layer_chosen):
+            chosen.connect(session.choose_layer)
+        for chosen in (parts.top.head_chosen, parts.attention.head_chosen):
+            chosen.connect(session.choose_head)
+        for chosen in (parts.routing.expert_chosen, parts.devices.expert_chosen):
+            chosen.connect(session.choose_expert)
         parts.devices.device_chosen.connect(session.choose_device)
         # ways of seeing
         parts.attention.range_wanted.connect(self._look_at)
@@ -140,8 +142,9 @@ class MainWindow(QMainWindow):
         ):
             chosen.connect(partial(session.choose, name))
         # hover
-        for view in (*parts.views.values(), parts.strip, parts.timeline):
-            view.hovered_text.connect(parts.status.show_hover)
+        hovers = [view.hovered_text for view in views]
+        for hovered in (*hovers, parts.strip.hovered_text, parts.timeline.hovered_text):
+            hovered.connect(parts.status.show_hover)
         # model, engine, notices
         parts.top.proof_wanted.connect(session.prove)
         parts.top.theme_wanted.connect(self.theme_wanted)

@@ -19,7 +19,7 @@ def grid(count: int, *, width: int, height: int) -> tuple[int, int]:
         side = min((width - (columns - 1) * GAP) // columns, LARGEST)
         rows = max(-(-count // columns), 1)
         if side >= SMALLEST and rows * side + (rows - 1) * GAP <= height:
-            return -(-count // rows), side  # as many in each row as can be
+            return max(-(-count // rows), 1), side  # as many in each row as can be
     columns = max((width + GAP) // (SMALLEST + GAP), 1)
     return columns, max(min((width - (columns - 1) * GAP) // columns, LARGEST), 12)
 
