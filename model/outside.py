@@ -101,7 +101,7 @@ def _integer(text: str) -> int | float:
 
 def _deeper_than(value: object, limit: int) -> bool:
     level: list[object] = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [child for item in level for child in _children(item)]
         if not level:
             return False
