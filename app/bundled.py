@@ -1,8 +1,9 @@
-"""The checkpoint that comes with the program."""
+"""What comes with the program: the trained checkpoint and the sample prompts."""
 
 from pathlib import Path
 
-BUNDLED = Path(__file__).resolve().parent.parent / "resources" / "loupe-mini"
+RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+BUNDLED = RESOURCES / "loupe-mini"
 
 
 def checkpoint_path(named: str | None) -> str:

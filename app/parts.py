@@ -22,7 +22,7 @@ from widgets.top_bar import TopBar
 class Parts(QObject):
     """Every widget of the window, and what is done to all of them alike."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, docked: bool = True) -> None:
         super().__init__()
         self.attention = AttentionView()
         self.routing = RoutingView()
@@ -35,7 +35,8 @@ class Parts(QObject):
         self.status = StatusLine()
         self.notices = NoticeBar()
         self.sheet = CheckpointSheet()
-        self.docks = DockArea(((self.attention, self.routing), (self.devices, self.memory)))
+        if docked:
+            self.docks = DockArea(((self.attention, self.routing), (self.devices, self.memory)))
 
     @property
     def views(self) -> dict[str, Panel]:

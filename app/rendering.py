@@ -13,7 +13,7 @@ from app.export import save_picture
 from app.parts import Parts
 from app.questions import View
 from app.session import Session
-from app.state import State, select
+from app.state import Run, State, select
 from app.theme import apply_theme
 from app.waiting import serve_for, wait_until
 from model.placement import PlacementName
@@ -21,7 +21,7 @@ from model.problems import Problem
 from widgets.palette import ThemeName, palette
 from widgets.selection import Selection
 
-VIEWS = ("attention", "routing", "load", "memory")
+SETTLE_SECONDS = 0.1  # for layouts, and for zooms that follow them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +32,9 @@ class Picture:
     run: str
     out: Path
     layer: int | None = None
-    head: int = 0
-    token: int | None = None
-    queries: tuple[int, int] | None = None
-    keys: tuple[int, int] | None = None
+    head: int | None = None
+    queries: tuple[int | None, int | None] = (None, None)
+    keys: tuple[int | None, int | None] = (None, None)
     devices: int = 0
     placement: PlacementName = "contiguous"
     size: tuple[int, int] = (1600, 1000)
@@ -43,62 +42,73 @@ class Picture:
     theme: ThemeName = "light"
 
 
-def render(wanted: Picture) -> None:
-    """Draw one view. Raises Problem for a run, a selector or a file that will not do."""
+def render(wanted: Picture) -> str:
+    """Draw one view; returns its caption. Raises Problem for a run, a selector or a file that will not do."""
     application = QApplication.instance() or QApplication(["latent-loupe"])
     assert isinstance(application, QApplication)
     colours = palette(wanted.theme)
     apply_theme(application, colours)
-    session, parts = Session(EngineBridge()), Parts()
+    session, parts = Session(EngineBridge()), Parts(docked=False)
     parts.show_palette(colours)
     view = parts.views[wanted.view]
     view.resize(QSize(*wanted.size))
     try:
         session.start_engine()
-        _open(session, wanted)
-        session.look_at(View(wanted.queries, wanted.keys, *_cells(wanted)))
-        _settle(session, wanted)
-        _present(parts, session.state)
+        run = _open(session, wanted)
+        _select(session, run, wanted)
         view.show()
-        serve_for(0.05)  # layouts, and the graph's own thread
-        _present(parts, session.state)
-        save_picture(view, wanted.out, scale=wanted.scale, title=f"{view.title()}: {view.sentence()}")
+        _draw(parts, session.state)
+        session.ask_now()
+        if wanted.view == "attention" and run.info.attention_available:
+            wait_until(lambda: _answered(session.state), what="the attention map")
+        _draw(parts, session.state)
+        serve_for(SETTLE_SECONDS)
+        caption = f"{view.title()}: {view.sentence()}"
+        save_picture(view, wanted.out, scale=wanted.scale, title=caption)
     finally:
         session.close()
         view.close()
+    return caption
 
 
-def _open(session: Session, wanted: Picture) -> None:
+def _open(session: Session, wanted: Picture) -> Run:
     session.open_recording(wanted.run)
     wait_until(lambda: bool(session.state.notices) or _opened(session.state), what=f"the recording {wanted.run}")
-    if session.state.notices and not _opened(session.state):
+    if session.state.run is None:
         raise Problem(session.state.notices[-1].text)
-    run = session.state.run
-    assert run is not None
-    config = run.info.config
-    first = config.moe_layers[0] if config.moe_layers else 0
-    layer = first if wanted.layer is None else wanted.layer
-    for name, value, count in (("layer", layer, config.layers), ("head", wanted.head, config.heads)):
-        if not 0 <= value < count:
-            raise Problem(f"--{name} {value} is not in this run; it has {name}s 0 to {count - 1}.")
-    token = run.tokens - 1 if wanted.token is None else wanted.token
-    choices = replace(session.state.choices, devices=wanted.devices, placement=wanted.placement)
-    session.state = select(
-        replace(session.state, choices=choices, following=False), Selection(token=token, layer=layer, head=wanted.head)
-    )
+    return session.state.run
 
 
 def _opened(state: State) -> bool:
     return state.run is not None and state.run.finished is not None
 
 
-def _settle(session: Session, wanted: Picture) -> None:
-    """Wait for the engine's answers that this view needs."""
-    run = session.state.run
-    assert run is not None
-    session.ask_now()
-    if wanted.view == "attention" and run.info.attention_available:
-        wait_until(lambda: _answered(session.state), what="the attention map")
+def _select(session: Session, run: Run, wanted: Picture) -> None:
+    config = run.info.config
+    first = config.moe_layers[0] if config.moe_layers else 0
+    layer = _checked("layer", wanted.layer, otherwise=first, count=config.layers)
+    head = _checked("head", wanted.head, otherwise=0, count=config.heads)
+    queries, keys = (_filled(span, run.tokens) for span in (wanted.queries, wanted.keys))
+    whole = (queries, keys) == ((0, run.tokens), (0, run.tokens))
+    session.look_at(View(None, None, *_cells(wanted)) if whole else View(queries, keys, *_cells(wanted)))
+    choices = replace(session.state.choices, devices=wanted.devices, placement=wanted.placement)
+    selection = Selection(token=queries[1] - 1, layer=layer, head=head)
+    session.state = select(replace(session.state, choices=choices, following=False), selection)
+
+
+def _checked(name: str, value: int | None, *, otherwise: int, count: int) -> int:
+    if value is None:
+        return otherwise
+    if not 0 <= value < count:
+        raise Problem(f"--{name} {value} is not in this run; it has {name}s 0 to {count - 1}.")
+    return value
+
+
+def _filled(span: tuple[int | None, int | None], tokens: int) -> tuple[int, int]:
+    start, end = 0 if span[0] is None else span[0], tokens if span[1] is None else span[1]
+    if not 0 <= start < end <= tokens:
+        raise Problem(f"The range {start}:{end} is not inside this run's tokens 0:{tokens}.")
+    return start, end
 
 
 def _answered(state: State) -> bool:
@@ -111,7 +121,7 @@ def _cells(wanted: Picture) -> tuple[int, int]:
     return edge, edge
 
 
-def _present(parts: Parts, state: State) -> None:
+def _draw(parts: Parts, state: State) -> None:
     counter = Counter()
     present.show_attention(parts.attention, state)
     present.show_routing(parts.routing, state, counter)

@@ -1,15 +1,19 @@
 """The command line: the window, or a headless command. What a command needs is imported when it runs."""
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 from app.arguments import parse
+from app.display import missing_for_window
 from model.problems import Problem
 
 PROBLEM = 2
 INTERRUPTED = 130
+TOUR = Path("out/tour")
 
 
 def run(arguments: list[str]) -> int:
@@ -34,8 +38,24 @@ def _command(name: str) -> Callable[[Namespace], int]:
 
 
 def _window(options: Namespace) -> int:
+    missing = missing_for_window()
+    if missing is not None:
+        return _tour(missing)
+
     from app.window_app import WindowOptions, open_window  # Qt, which no headless command may wait for
 
     return open_window(
         WindowOptions(checkpoint=options.checkpoint, device=options.device, dtype=options.dtype, prompt=options.prompt)
     )
+
+
+def _tour(missing: str) -> int:
+    """Without a display: say so, and paint what the window would show."""
+    sys.stderr.write(f"{missing} Painting the tour's pictures to {TOUR} instead.\n")
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+    from app.pictures import take_all  # after the platform is chosen
+
+    take_all(TOUR)
+    sys.stdout.write(f"The pictures are in {TOUR.absolute()}\n")
+    return 0

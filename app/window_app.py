@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.bridge import EngineBridge
+from app.bundled import BUNDLED, RESOURCES, checkpoint_path
 from app.chrome import read_samples
 from app.problems import watch_for_bugs
 from app.session import Session
@@ -20,8 +21,6 @@ from model.config import Sampling
 from model.messages import DtypeChoice, Event, Opened
 from widgets.palette import Palette, ThemeName, palette
 
-RESOURCES = Path(__file__).resolve().parent.parent / "resources"
-BUNDLED = RESOURCES / "loupe-mini"
 PAINT_MARK = "latent-loupe: first paint"
 
 
@@ -100,7 +99,7 @@ class RunningWindow(QObject):
 
     def _begin(self) -> None:
         self.session.start_engine()
-        path = self._options.checkpoint or str(BUNDLED)
+        path = checkpoint_path(self._options.checkpoint)
         self.session.open_checkpoint(path, device=self._options.device, dtype=self._options.dtype)
         if not has_han_font():
             self.session.say(self.tr("No font for Chinese was found; install one such as fonts-noto-cjk."))

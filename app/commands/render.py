@@ -1,0 +1,36 @@
+"""`render`: one view of a recording as a picture, through the same widgets as the window."""
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from app.commands.output import show
+from app.commands.selectors import placement
+from model.problems import Problem
+
+
+def run(options: Namespace) -> int:
+    """Paint and say where. Raises Problem for a run, a selector or a file that will not do."""
+    if not 1 <= options.scale <= 4:
+        raise Problem(f"--scale {options.scale:g} is not between 1 and 4.")
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"  # no display is needed, and none is used
+
+    from app.rendering import Picture, render  # Qt, which must not load before the platform is chosen
+
+    picture = Picture(
+        view=options.view,
+        run=options.recording,
+        out=Path(options.out),
+        layer=options.layer,
+        head=options.head,
+        queries=options.queries,
+        keys=options.keys,
+        devices=options.devices or 0,
+        placement=placement(options),
+        size=options.size,
+        scale=options.scale,
+        theme=options.theme,
+    )
+    sentence = render(picture)
+    show({"out": str(picture.out), "caption": sentence}, as_json=options.json)
+    return 0
