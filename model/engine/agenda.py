@@ -13,12 +13,27 @@ from dataclasses import dataclass
 
 import torch
 
-from model.messages import Event, Failed, Finished, Started
+from model.messages import (
+    AttentionShown,
+    Described,
+    Event,
+    Extracted,
+    Failed,
+    Finished,
+    LatentsShown,
+    Measured,
+    Opened,
+    RowShown,
+    ScoresShown,
+    Started,
+    Verified,
+)
 from model.problems import Problem
 
 Work = Generator[Event | None, None, None]
 
 RUN_SHARE = 2.0  # seconds for the run after each second that questions took
+LAST = (Described, Opened, Finished, AttentionShown, RowShown, ScoresShown, LatentsShown, Verified, Extracted, Measured)
 OUT_OF_MEMORY = "Not enough memory for this: use a shorter prompt, a smaller model or a smaller dtype."
 BUG = "The engine made a mistake ({name}) and gave this up; the log on stderr has the details."
 
@@ -128,8 +143,9 @@ def _guarded(job: Job, proceed: Callable[[], Event | None]) -> tuple[list[Event]
         return [_failure(job, BUG.format(name=type(error).__name__))], False
     if isinstance(event, Started):
         job.run = event.info.run
-    if isinstance(event, Finished):
-        job.run = ""
+    if isinstance(event, LAST):
+        job.work.close()  # so that a stop which comes too late finds nothing to stop
+        return [event], False
     return ([] if event is None else [event]), True
 
 

@@ -38,7 +38,7 @@ def chunk_tokens(config: ModelConfig) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The next token after a step, and what else was likely."""
+    """The next token after a step, and what else was likely; −1 when none was chosen."""
 
     token: int
     log_probability: float
@@ -108,6 +108,8 @@ class Generation:
             )
             self.prefill_seconds += time.perf_counter() - began
             self._last = choice
+            if wanted:
+                self._check()
             yield self._reporter.due()
 
     def decode(self) -> Work:
@@ -145,16 +147,22 @@ class Generation:
         )
         self.decoded += 1
         self.decode_seconds += time.perf_counter() - began
+        self._check()
 
-    def _choose(self, logits_V: Tensor) -> Choice:
-        """Sample. Raises Problem when the logits are NaN or all infinite."""
-        top = logits_V.topk(min(TOP_TOKENS, len(logits_V)))
-        total = logits_V.logsumexp(0)
-        if not math.isfinite(total):
+    def _check(self) -> None:
+        """Raise Problem when the step just recorded left nothing to choose from."""
+        if self._last.token < 0:
             token = self._cache.length - 1
             raise Problem(
                 f"The logits after token {token} are not finite numbers; the weights or the dtype are at fault."
             )
+
+    def _choose(self, logits_V: Tensor) -> Choice:
+        """Sample; nothing is chosen when the logits are NaN or infinite."""
+        top = logits_V.topk(min(TOP_TOKENS, len(logits_V)))
+        total = logits_V.logsumexp(0)
+        if not math.isfinite(total):
+            return NOTHING_CHOSEN
         chosen = self._sampler.choose(logits_V)
         numbers = torch.cat((logits_V[chosen : chosen + 1], top.values)).sub_(total).tolist()
         return Choice(chosen, numbers[0], top.indices.tolist(), numbers[1:])

@@ -59,6 +59,7 @@ def verify(command: Verify, engine: Engine) -> Work:
     recording = _record(engine, model, ids_T)
     yield None
     attention_max_abs = yield from _largest_difference(recording, model, reference)
+    threads.use(threads.decode_threads(model.checkpoint.config, model.dtype))
     absorbed, experts_MTA = yield from _absorbed(model.decoder, ids_T)
     expected_TV = reference.logits_TV[count - len(absorbed) :]
     absorbed_max_abs = float((absorbed - expected_TV).abs().max())
