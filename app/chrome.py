@@ -44,7 +44,7 @@ def show_prompt(parts: Parts, state: State) -> None:
     parts.prompt.show_running(bool(state.running))
     run = state.run
     if run is not None:
-        prompt = "".join(run.texts[: run.info.prompt_tokens])
+        prompt = "".join(run.texts[_first_text(run) : run.info.prompt_tokens])
         parts.prompt.show_text(prompt, "".join(run.chosen_texts))
     parts.prompt.show_runs(
         [
@@ -122,6 +122,12 @@ def read_samples(path: Path) -> list[tuple[str, str, str]]:
     """Sample prompts of our own resources: domain, title, prompt."""
     samples = json.loads(path.read_text(encoding="utf-8"))["samples"]
     return [(sample["domain"], sample["title"], sample["prompt"]) for sample in samples]
+
+
+def _first_text(run: Run) -> int:
+    """A BOS token is part of the run but not of what a person wrote."""
+    bos = run.info.config.bos_token_id
+    return 1 if run.tokens and bos is not None and int(run.column("ids")[0]) == bos else 0
 
 
 def _proof(state: State) -> tuple[Literal["unknown", "running", "passed", "failed"], str, str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QApplication
 
 from app import present
@@ -51,6 +51,7 @@ def render(wanted: Picture) -> str:
     session, parts = Session(EngineBridge()), Parts(docked=False)
     parts.show_palette(colours)
     view = parts.views[wanted.view]
+    view.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
     view.resize(QSize(*wanted.size))
     try:
         session.start_engine()

@@ -2,6 +2,7 @@
 
 from string import Template
 
+from PySide6.QtCore import QLoggingCategory
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
@@ -15,6 +16,8 @@ UI_PIXELS = 13
 
 def apply_theme(application: QApplication, palette: Palette) -> None:
     """Dress the application; every widget repaints by itself."""
+    # A script without an OpenType font is drawn with another; Qt need not say so for every token.
+    QLoggingCategory.setFilterRules("qt.text.font.db=false")
     application.setStyle("Fusion")
     application.setFont(ui_font())
     application.setPalette(_qt_palette(palette))
