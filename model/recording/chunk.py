@@ -35,6 +35,7 @@ class MemoryChunk:
             name: np.empty(column.stored_shape(CHUNK_TOKENS), column.numpy_dtype) for name, column in columns.items()
         }
         self._texts: dict[str, list[str]] = {name: [] for name in TEXTS}
+        self._pending: list[tuple[StepRow, int]] = []
 
     @property
     def nbytes(self) -> int:
@@ -45,16 +46,19 @@ class MemoryChunk:
         """Forget everything, keep the arrays."""
         self.tokens = self.steps = 0
         self._texts = {name: [] for name in TEXTS}
+        self._pending = []
 
     def array(self, name: str) -> Values:
         """One column; a view, which later steps never change."""
         kind, values = self.columns[name].kind, self.buffers[name]
+        self._settle()
         if kind == "heavy":
             return values[:, : self.tokens]
         return values[: self.steps if kind == "step" else self.tokens]
 
     def texts(self, name: str) -> list[str]:
         """One column of texts."""
+        self._settle()
         return list(self._texts[name])
 
     def add_texts(self, texts: Sequence[str]) -> None:
@@ -63,7 +67,17 @@ class MemoryChunk:
 
     def add_step(self, step: StepRow, tokens: int) -> None:
         """One finished step, after which `tokens` tokens have been fed in all."""
-        at, to = self.steps, self.buffers
+        self._pending.append((step, tokens))  # into the arrays only when read, away from the decode step
+        self.steps += 1
+
+    def _settle(self) -> None:
+        first = self.steps - len(self._pending)
+        for at, (step, tokens) in enumerate(self._pending, first):
+            self._write_step(at, step, tokens)
+        self._pending = []
+
+    def _write_step(self, at: int, step: StepRow, tokens: int) -> None:
+        to = self.buffers
         to["tokens"][at] = tokens
         to["decode"][at] = step.decode
         to["measured_bytes"][at] = step.measured_bytes
@@ -77,4 +91,3 @@ class MemoryChunk:
         to["top_log_probability"][at, : len(step.top_log_probability)] = step.top_log_probability
         self._texts["chosen_texts"].append(step.chosen_text)
         self._texts["top_texts"] += [*step.top_texts, *("",) * (TOP_TOKENS - len(step.top_texts))]
-        self.steps = at + 1

@@ -99,12 +99,13 @@ class Recorder:
         `log_probability` [n] of each token given those before it, NaN where unknown; `logits` [n, V] when kept.
         """
         count, done = len(ids), 0
-        sources = () if self._paused else self._sources.rows(probe, cache, count, logits)
+        sources = [] if self._paused else self._sources.rows(probe, cache, count, logits)
         while done < count and not self._paused:
             tail = self._tail
             at, taken = tail.tokens, min(count - done, CHUNK_TOKENS - tail.tokens)
-            for target, source in zip(self._targets, sources, strict=True):
-                target[:, at : at + taken] = source[:, done : done + taken]
+            rows = [source[:, done : done + taken] for source in sources] if taken < count else sources
+            for target, row in zip(self._targets, rows, strict=True):
+                target[:, at : at + taken] = row
             self._ids[at : at + taken] = ids[done : done + taken]
             self._log_probability[at : at + taken] = log_probability[done : done + taken]
             tail.add_texts(texts[done : done + taken])
@@ -238,7 +239,7 @@ class _Sources:
     """numpy views of the probe's and the cache's tensors, made again only when those are others."""
 
     def __init__(self) -> None:
-        self._probe: Probe[Tensor] | None = None
+        self._probe: tuple[Probe[Tensor], int] | None = None
         self._probed: list[Values] = []
         self._cache_tensor: Tensor | None = None
         self._cached: list[Values] = []
@@ -250,13 +251,14 @@ class _Sources:
         if cache.c_kv_LTC.device.type != "cpu":
             tensors = [getattr(probe, name)[:, :count] for name in PROBED]
             tensors += [cache.c_kv_LTC[:, start:end], cache.k_rope_LTR[:, start:end]]
-            return [_numpy(tensor) for tensor in tensors] + kept
-        if probe is not self._probe:
-            self._probe, self._probed = probe, [_numpy(getattr(probe, name)) for name in PROBED]
+            return [*[_numpy(tensor) for tensor in tensors], *kept]
+        if self._probe is None or probe is not self._probe[0] or count != self._probe[1]:
+            self._probe = probe, count
+            self._probed = [_numpy(getattr(probe, name))[:, :count] for name in PROBED]
         if cache.c_kv_LTC is not self._cache_tensor:
             self._cache_tensor = cache.c_kv_LTC
             self._cached = [_numpy(cache.c_kv_LTC), _numpy(cache.k_rope_LTR)]
-        return [values[:, :count] for values in self._probed] + [values[:, start:end] for values in self._cached] + kept
+        return [*self._probed, *[values[:, start:end] for values in self._cached], *kept]
 
 
 def _numpy(tensor: Tensor) -> Values:
