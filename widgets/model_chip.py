@@ -1,10 +1,15 @@
 """The open model in one line: name, family, size, device, number format."""
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QWidget
+from typing import TypeVar
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
 from widgets.figures import count_text
+from widgets.panel import ElidedLabel
 from widgets.plain_text import plain_tooltip
+
+Label = TypeVar("Label", bound=QLabel)
 
 LONGEST_NAME = 28
 # The theme's track has the chip's own colour.
@@ -21,7 +26,8 @@ class ModelChip(QFrame):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(11, 0, 11, 0)
         self._row.setSpacing(8)
-        self._name, self._family = self._label("number"), self._label("muted")
+        self._name = self._label("number")
+        self._family = self._added(_Squeezed(self), "muted")
         self._points = [self._label("faint")]
         self._total, self._active = self._label("number"), self._label("muted")
         self._points.append(self._label("faint"))
@@ -57,13 +63,14 @@ class ModelChip(QFrame):
         percent = round(100 * min(max(fraction, 0.0), 1.0))
         self._show_words(name, self.tr("opening, {percent} %").format(percent=percent))
         self._progress.setValue(percent)
-        self._describe(self._family.text())
+        self._describe(self._family.full_text())
         self._show_parts(details=False, progress=True)
 
     def _show_words(self, name: str, text: str) -> None:
         self._name.setText(name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…")
         self._name.setVisible(bool(name))
-        self._family.setText(text)
+        self._family.set_full_text(text)
+        self._family.updateGeometry()
 
     def _show_parts(self, *, details: bool, progress: bool) -> None:
         for label in (*self._points, self._total, self._active, self._device, self._dtype):
@@ -75,8 +82,21 @@ class ModelChip(QFrame):
         self.setAccessibleName(text)
 
     def _label(self, role: str) -> QLabel:
-        label = QLabel(self)
+        return self._added(QLabel(self), role)
+
+    def _added(self, label: Label, role: str) -> Label:
         label.setProperty("role", role)
         label.setTextFormat(Qt.TextFormat.PlainText)
         self._row.addWidget(label)
         return label
+
+
+class _Squeezed(ElidedLabel):
+    """As wide as its text where there is room; it gives way before anything else in the bar does."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__("", parent)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.fontMetrics().horizontalAdvance(self.full_text()) + 2, super().sizeHint().height())

@@ -1,0 +1,96 @@
+"""The status line: state, speed, progress, and the hovered cell."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton
+from pytestqt.qtbot import QtBot
+
+from widgets.dot import Dot
+from widgets.palette import DARK
+from widgets.status_line import StatusLine
+
+
+def _line(qtbot: QtBot) -> StatusLine:
+    line = StatusLine()
+    qtbot.addWidget(line)
+    line.show_palette(DARK)
+    line.resize(1280, 26)
+    line.show()
+    return line
+
+
+def _words(line: StatusLine) -> list[str]:
+    return [label.text() for label in line.findChildren(QLabel) if label.isVisible() and label.text()]
+
+
+def _button(line: StatusLine, text: str) -> QPushButton:
+    return next(button for button in line.findChildren(QPushButton) if button.text() == text)
+
+
+def test_generating_shows_speed_recording_and_stop(qtbot: QtBot) -> None:
+    line = _line(qtbot)
+    line.show_state("busy", "generating · token 43 of 62")
+    line.show_speed(312.4, 0.0032)
+    line.show_recording(4_100_000, 1_000_000_000)
+    assert _words(line) == [
+        "generating · token 43 of 62",
+        "312 tokens/s",
+        "3.2 ms/step",
+        "recording 4.1 MB of 1 GB",
+    ]
+    with qtbot.waitSignal(line.stop_wanted, timeout=1000):
+        qtbot.mouseClick(_button(line, "Stop"), Qt.MouseButton.LeftButton)
+
+
+def test_stop_is_offered_only_while_busy(qtbot: QtBot) -> None:
+    line = _line(qtbot)
+    shown = []
+    for kind in ("idle", "busy", "loading", "dead"):
+        line.show_state(kind, "x")
+        shown.append(_button(line, "Stop").isVisible())
+    assert shown == [False, True, False, False]
+
+
+def test_lamp_turns_bad_when_the_engine_is_dead(qtbot: QtBot) -> None:
+    line = _line(qtbot)
+    lamp = line.findChild(Dot)
+    assert lamp is not None
+    line.show_state("dead", "the engine stopped")
+    assert lamp.colour().name() == DARK.bad
+
+
+def test_progress_can_be_known_unknown_and_over(qtbot: QtBot) -> None:
+    line = _line(qtbot)
+    bar = line.findChild(QProgressBar)
+    assert bar is not None
+    line.show_progress("reading", 0.25)
+    assert (bar.value(), bar.maximum(), bar.isVisible()) == (250, 1000, True)
+    line.show_progress("reading", None)
+    assert bar.maximum() == 0
+    with qtbot.waitSignal(line.cancel_wanted, timeout=1000):
+        qtbot.mouseClick(_button(line, "Cancel"), Qt.MouseButton.LeftButton)
+    line.hide_progress()
+    assert not bar.isVisible()
+    assert not _button(line, "Cancel").isVisible()
+
+
+def test_changing_figures_do_not_move_what_stands_beside_them(qtbot: QtBot) -> None:
+    line = _line(qtbot)
+    line.show_state("busy", "generating")
+    line.show_speed(1234.0, 0.0108)
+    line.show_recording(1_000_000)
+    label = next(label for label in line.findChildren(QLabel) if label.text().startswith("recording"))
+    qtbot.waitExposed(line)
+    line.layout().activate()
+    before = label.x()
+    line.show_speed(9.0, 0.001)
+    line.layout().activate()
+    assert label.x() == before
+    assert before > 0
+
+
+def test_long_hover_text_is_shortened_but_kept_whole(qtbot: QtBot) -> None:
+    line = _line(qtbot)
+    text = "query 38 → key 6 · " * 40
+    line.show_hover(text)
+    assert line.hover() == text
+    assert any(label.text().endswith("…") for label in line.findChildren(QLabel))
