@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 from app.bundled import RESOURCES
 from app.chrome import read_samples
 from app.export import save_picture
+from app.qt_log import log_qt_messages
 from app.session import Session
 from app.waiting import serve_for, wait_until
 from app.window_app import RunningWindow, WindowOptions
@@ -108,6 +109,7 @@ def main(arguments: list[str]) -> int:
 def take_all(folder: Path, foreign: str | None = None) -> int:
     """All pictures into a folder."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    log_qt_messages()
     application = QApplication.instance() or QApplication(["latent-loupe"])
     assert isinstance(application, QApplication)
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from app.bridge import EngineBridge
 from app.derived import Counter
 from app.export import save_picture
 from app.parts import Parts
+from app.qt_log import log_qt_messages
 from app.questions import View
 from app.session import Session
 from app.state import Run, State, select
@@ -44,6 +45,7 @@ class Picture:
 
 def render(wanted: Picture) -> str:
     """Draw one view; returns its caption. Raises Problem for a run, a selector or a file that will not do."""
+    log_qt_messages()
     application = QApplication.instance() or QApplication(["latent-loupe"])
     assert isinstance(application, QApplication)
     colours = palette(wanted.theme)

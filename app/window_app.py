@@ -13,6 +13,7 @@ from app.bridge import EngineBridge
 from app.bundled import BUNDLED, RESOURCES, checkpoint_path
 from app.chrome import read_samples
 from app.problems import watch_for_bugs
+from app.qt_log import log_qt_messages
 from app.session import Session
 from app.settings import read_settings, settings_file, write_settings
 from app.theme import apply_theme, has_han_font
@@ -37,6 +38,7 @@ class WindowOptions:
 def open_window(options: WindowOptions) -> int:
     """Run the window until it is closed; returns the exit status."""
     _choose_input_method()
+    log_qt_messages()
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     application.setApplicationName("latent-loupe")

@@ -16,6 +16,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
+from app.qt_log import log_qt_messages
 from app.waiting import serve_for, wait_until
 from app.window_app import PAINT_MARK, RunningWindow, WindowOptions
 from model.config import Sampling
@@ -55,6 +56,7 @@ class Ticker(QObject):
 
 def bench_window(*, checkpoint: str | None, tokens: int, size: tuple[int, int] = (1600, 1000)) -> dict[str, Any]:
     """Measure one window; the result maps names to {value, unit, peer, ratio, limit}."""
+    log_qt_messages()
     application = QApplication.instance() or QApplication(["latent-loupe"])
     assert isinstance(application, QApplication)
     with tempfile.TemporaryDirectory() as folder:
