@@ -44,7 +44,6 @@ class TokenChips(QAbstractScrollArea):
         self.viewport().setMouseTracking(True)
         self.viewport().setAutoFillBackground(False)
         self._palette: Palette = DARK
-        self._texts: Sequence[str] = ()
         self._names: list[str] = []
         self._known: list[str] = []
         self._widths: dict[str, tuple[str, float]] = {}

@@ -4,14 +4,14 @@ from time import perf_counter
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QPushButton
 
 from widgets.palette import DARK, LIGHT, sequential_table
 from widgets.selection import Selection
 from widgets.token_chips import TokenChips
-from widgets.token_measure import Measure
+from widgets.token_measure import Measure, MeasureLegend
 from widgets.token_strip import TokenStrip
 
 TEXTS = ["The", " king", " said", "\n", " to", " the", " queen"]
@@ -217,3 +217,15 @@ def test_a_measure_without_span_does_not_divide_by_zero():
     measure = Measure(values=np.array([3.0], dtype=np.float32), low=3, high=3)
     assert measure.step(0) == 0
     assert measure.step(1) is None
+
+
+def test_the_legend_runs_from_the_low_to_the_high_colour(strip):
+    legend = strip.findChild(MeasureLegend)
+    strip.show_measure("surprise", np.zeros(3, dtype=np.float32), 0, 10, "sequential")
+    image = legend.grab().toImage()
+    row = [image.pixelColor(x, legend.height() // 2).name() for x in range(legend.width())]
+    brightest = QColor(DARK.sequential[-1])
+    assert any(abs(QColor(name).red() - brightest.red()) < 12 for name in row)
+    strip.show_measure("device", np.zeros(3, dtype=np.float32), 0, 3, "category")
+    other = legend.grab().toImage()
+    assert len({other.pixelColor(x, legend.height() // 2).name() for x in range(legend.width())}) == 1

@@ -7,7 +7,7 @@ from PySide6.QtGui import QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPain
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.attention.colour_scale import ColourScale, cell_image, scale_for
-from widgets.attention.data import AttentionMap, WantedRange
+from widgets.attention.data import AttentionMap, Range, WantedRange
 from widgets.attention.map_layout import MapLayout, lay_out
 from widgets.attention.map_painting import (
     MapScene,
@@ -111,15 +111,14 @@ class MapPlot(QWidget):
     def wanted(self) -> WantedRange:
         """The tokens in view and the pixels of the screen there are for them."""
         tokens, view = len(self._texts), self.view()
-        pixels = min(int(self.layout_now().square.width() * self.devicePixelRatioF()), MOST_CELLS)
-        if self._zoom is None:
-            return WantedRange(queries=(0, tokens), keys=(0, tokens), rows=pixels, columns=pixels, whole=True)
+        queries = token_range(view.top, view.span, tokens)
+        keys = token_range(view.left, view.span, tokens)
         return WantedRange(
-            queries=token_range(view.top, view.span, tokens),
-            keys=token_range(view.left, view.span, tokens),
-            rows=pixels,
-            columns=pixels,
-            whole=False,
+            queries=queries,
+            keys=keys,
+            rows=self._pixels(queries),
+            columns=self._pixels(keys),
+            whole=self._zoom is None,
         )
 
     def fit(self) -> None:
@@ -151,6 +150,9 @@ class MapPlot(QWidget):
         paint_labels(painter, scene)
         paint_marks(painter, scene, cell, origin)
         paint_bar(painter, scene)
+        if self.hasFocus():
+            painter.setPen(self._palette.colour("faint"))
+            painter.drawRect(scene.layout.square.adjusted(-3.5, -3.5, 2.5, 2.5))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -205,6 +207,11 @@ class MapPlot(QWidget):
                 self._zoom_keys(1 / 1.4 if event.key() == Qt.Key.Key_Minus else 1.4)
             case _:
                 super().keyPressEvent(event)
+
+    def _pixels(self, tokens: Range) -> int:
+        # Never more than there are: a cell without a pixel of its own could be the one that matters.
+        pixels = self.layout_now().square.width() * self.devicePixelRatioF() / self.view().span
+        return max(1, min(int(pixels * (tokens[1] - tokens[0])), MOST_CELLS))
 
     def _step_query(self, step: int) -> None:
         last = len(self._texts) - 1

@@ -102,9 +102,12 @@ class AttentionView(Panel):
 
     def show_selection(self, selection: Selection) -> None:
         """Frame the selected query's row and the selected head."""
+        moved = selection.head != self._selection.head
         self._selection = selection
         self._plot.show_query(selection.token)
         self._thumbnails.show_head(selection.head)
+        if moved:
+            self._body.side.reveal(selection.head)
 
     def show_palette(self, palette: Palette) -> None:
         """Take the colours."""
@@ -217,7 +220,7 @@ class _Body(QWidget):
             self._plot.setGeometry(0, 0, width, height)
             return
         spare = width - ideal_width(height)
-        column = int(min(max(spare - MARGIN, width * 0.34, 150), width * 0.48, 420))
+        column = int(min(max(spare - MARGIN, width * 0.31, 150), width * 0.48, 520))
         self._plot.setGeometry(0, 0, width - column - MARGIN, height)
         self.side.setGeometry(width - column - MARGIN, 12, column, height - 22)
         self.side.show()

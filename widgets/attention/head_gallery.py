@@ -91,6 +91,12 @@ class Thumbnails(QWidget):
         corner = QPoint(column * (self._side + GAP), row * (self._side + GAP))
         return QRect(corner, QSize(self._side, self._side))
 
+    def box_of(self, head: int) -> QRect | None:
+        """Where a head's thumbnail lies; None when it is not shown."""
+        if self._gallery is None or head not in self._gallery.heads:
+            return None
+        return self.box(self._gallery.heads.index(head))
+
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._gallery is None:
             return

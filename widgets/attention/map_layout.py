@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize
 
 from widgets.attention.viewport import Viewport
 
-TOP, RIGHT_EDGE = 14, 10
+TOP, LABEL_GAP, RIGHT_EDGE = 14, 12, 10
 BAR_GAP, BAR_WIDTH, BAR_LABELS = 12, 8, 36
 
 
@@ -42,18 +42,22 @@ class MapLayout:
 def lay_out(size: QSize) -> MapLayout:
     """The largest square that leaves room for labels on both sides and the bar; smaller labels when there is little."""
     width, height = float(size.width()), float(size.height())
-    small = min(width, height) < 240
-    label_width = 48.0 if small else 68.0
-    below = 40.0 if small else 56.0
-    beside = BAR_GAP + BAR_WIDTH + BAR_LABELS + RIGHT_EDGE
-    side = float(int(max(min(width - label_width - 12 - beside, height - TOP - below - 6), 40.0)))
-    square = QRectF(label_width + 12, TOP, side, side)
+    label_width, below, beside = _room(width, height)
+    side = float(int(max(min(width - label_width - LABEL_GAP - beside, height - TOP - below - 6), 40.0)))
+    square = QRectF(label_width + LABEL_GAP, TOP, side, side)
     bar = QRectF(square.right() + BAR_GAP, TOP, BAR_WIDTH, side)
     return MapLayout(square, bar, label_width, below)
 
 
 def ideal_width(height: int) -> int:
     """The width at which a map of this height is as large as it can be."""
-    small = height < 240
-    beside = BAR_GAP + BAR_WIDTH + BAR_LABELS + RIGHT_EDGE
-    return int(height - TOP - (40 if small else 56) - 6 + (48 if small else 68) + 12 + beside)
+    label_width, below, beside = _room(float("inf"), height)
+    return int(height - TOP - below - 6 + label_width + LABEL_GAP + beside)
+
+
+def _room(width: float, height: float) -> tuple[float, float, float]:
+    """Pixels for labels at the left, labels below, and bar at the right."""
+    tight = width < 380
+    label_width = 50.0 if tight else 68.0
+    below = 42.0 if height < 240 else 56.0
+    return label_width, below, BAR_GAP + BAR_WIDTH + BAR_LABELS + (2 if tight else RIGHT_EDGE)

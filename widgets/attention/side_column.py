@@ -28,6 +28,12 @@ class SideColumn(QWidget):
         self._heads_title.set_full_text(heads)
         self._row_title.set_full_text(row)
 
+    def reveal(self, head: int) -> None:
+        """Scroll until a head's thumbnail is in view."""
+        box = self._thumbnails.box_of(head)
+        if box is not None:
+            self._area.ensureVisible(box.center().x(), box.center().y(), 0, box.height() // 2 + 1)
+
     def arrange(self) -> None:
         """Share the height anew; after the number of heads or the size changed."""
         width, height = self.width(), self.height()

@@ -160,7 +160,13 @@ def test_while_following_everything_is_wanted(plot):
     plot.show_tokens(texts(300))
     wanted = plot.wanted()
     assert (wanted.queries, wanted.keys, wanted.whole) == ((0, 300), (0, 300), True)
-    assert wanted.rows == wanted.columns == int(plot.layout_now().square.width())
+    assert wanted.rows == wanted.columns == int(plot.layout_now().square.width() * 300 / 320)
+
+
+def test_no_more_cells_are_wanted_than_there_are_pixels_for_them(plot):
+    for count in (1, 7, 46, 300, 2049, 32_000):
+        plot.show_tokens(texts(count))
+        assert 1 <= plot.wanted().rows <= plot.layout_now().to_square(plot.view(), (0, count), (0, count)).width()
 
 
 def test_zoomed_in_only_what_is_visible_is_wanted(plot):

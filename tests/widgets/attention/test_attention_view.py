@@ -210,6 +210,16 @@ def test_one_hundred_and_twenty_eight_heads_scroll_in_their_half(view):
     assert view.findChild(RowBars).height() > 60
 
 
+def test_a_head_out_of_view_is_scrolled_to(view):
+    view.show_gallery(gallery(128))
+    view.grab()
+    thumbnails = view.findChild(Thumbnails)
+    for head in (127, 0, 64):
+        view.show_selection(Selection(token=7, layer=5, head=head))
+        top = thumbnails.mapTo(thumbnails.parentWidget(), thumbnails.box_of(head).topLeft()).y()
+        assert 0 <= top <= thumbnails.parentWidget().height() - thumbnails.box_of(head).height()
+
+
 def test_content_bars_follow_the_quantity(view):
     view.show_quantity("content")
     values = [bar.value for bar in view.findChild(RowBars).shown_bars()]
