@@ -283,7 +283,11 @@ class MemoryPlot(Plot):
         if shown:
             width = QFontMetricsF(self._selected_label.font()).horizontalAdvance(self._selected_label.text())
             left = place + 6 if place + 6 + width < frame.right() else place - 6 - width
-            self._put(self._selected_label, self._selected_halo, QPointF(max(left, frame.left()), frame.top() + 2))
+            left = max(left, frame.left())
+            self._put(self._selected_label, self._selected_halo, QPointF(left, frame.top() + 2))
+            if self._measured_halo.isVisible() and self._measured_halo.rect().intersects(self._selected_halo.rect()):
+                low = frame.bottom() - self._selected_label.boundingRect().height() - 4
+                self._put(self._selected_label, self._selected_halo, QPointF(left, low))
 
     @staticmethod
     def _put(label: QGraphicsSimpleTextItem, halo: QGraphicsRectItem, place: QPointF) -> None:

@@ -156,7 +156,7 @@ class MemoryView(Panel):
         return bytes_text(round(size / max(tokens, 1)), exact=exact)
 
     def _free_text(self, series: MemorySeries) -> str:
-        text = self.tr("free memory holds {mla} more tokens; as MHA only {mha}; the context ends at {limit}")
+        text = self.tr("free memory holds {mla} more tokens; as MHA only {mha} · context {limit}")
         return text.format(
             mla=f"{series.free_bytes // max(series.mla, 1):,}",
             mha=f"{series.free_bytes // max(series.mha, 1):,}",

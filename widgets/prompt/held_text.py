@@ -35,7 +35,7 @@ class HeldText(QFrame):
 
     def show_held(self, text: str) -> None:
         """Cover the editor and describe the text."""
-        start = visible(text[:40], limit=24, keep_inner_spaces=True)
+        start = visible(text[:24], limit=14, keep_inner_spaces=True)
         sentence = self.tr("{count} characters are held, too many to edit here. They start with “{start}”.")
         self._words.setText(sentence.format(count=count_text(len(text)), start=start))
         parent = self.parentWidget()

@@ -22,7 +22,7 @@ MOST_TOP_K = 1_000_000
 FIELD_STYLE = """
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; border: none; }
 QAbstractSpinBox { padding: 3px 0; }
-QLineEdit { border: none; background: transparent; padding: 0 7px; }
+QLineEdit { border: none; background: transparent; padding: 0; }
 """
 
 
@@ -147,4 +147,5 @@ def _plain(spin: QAbstractSpinBox) -> None:
     # Without this the wheel changes a number when one only wanted to scroll past it.
     spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     spin.setStyleSheet(FIELD_STYLE)
+    spin.lineEdit().setTextMargins(6, 0, 6, 0)
     spin.setMinimumWidth(54)

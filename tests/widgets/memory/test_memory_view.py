@@ -219,3 +219,14 @@ def test_view_is_drawn_as_vectors(view: MemoryView, tmp_path: object) -> None:
         drawn = file.read()
     assert "as MHA" in drawn
     assert drawn.count("<path") + drawn.count("<polyline") >= 4
+
+
+def test_reading_of_the_selection_never_covers_the_measured_label(view: MemoryView) -> None:
+    view.show_series(_series(100_000, planned=100_000))
+    view.show_selection(Selection(token=90_000))
+    plot = view.findChild(MemoryPlot)
+    assert plot is not None
+    labels = [item for item in plot.scene().items() if hasattr(item, "text") and item.isVisible()]
+    read = next(item for item in labels if item.text().startswith("token 90"))
+    measured = next(item for item in labels if item.text().startswith("MLA"))
+    assert not read.sceneBoundingRect().intersects(measured.sceneBoundingRect())
