@@ -1,0 +1,66 @@
+"""`python -m model.training.publish`: the checkpoint folder from a run's state, finished or still going."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import torch
+
+from model.config import ModelConfig
+from model.network.weights import bind
+from model.training import corpus, tokenizer
+from model.training.card import card, credits_of
+from model.training.corpus import Domain
+from model.training.export import export, rounded, write_json
+from model.training.recipe import Recipe, loupe_mini
+from model.training.report import Subject, report
+from model.training.run import load_state
+
+
+def publish(
+    out: Path, *, work: Path, corpus_folder: Path, config: ModelConfig, recipe: Recipe, domains: list[Domain]
+) -> None:
+    """Export the state's weights, report on exactly these rounded weights, write the card, copy the licences."""
+    masters, progress = load_state(work)
+    weights = rounded(masters)
+    words = tokenizer.learn_once(domains, vocabulary=config.vocab_size, file=work / "tokenizer.json")
+    export(out, config=config, recipe=recipe, weights=weights, tokenizer_file=work / "tokenizer.json")
+    facts = report(Subject(config, bind(config, weights), words, domains), recipe, progress)
+    write_json(out / "report.json", facts)
+    sources = corpus_folder / "SOURCES.md"
+    text = sources.read_text(encoding="utf-8") if sources.exists() else ""
+    (out / "README.md").write_text(card(config, recipe, facts, credit_lines=credits_of(text)), encoding="utf-8")
+    if text:
+        (out / "SOURCES.md").write_text(text, encoding="utf-8")
+    if (corpus_folder / "LICENSES").is_dir():
+        _copy_files(corpus_folder / "LICENSES", out / "LICENSES")
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Contents only: the corpus may be read-only, its copy should not be."""
+    target.mkdir(exist_ok=True)
+    for file in sorted(source.iterdir()):
+        shutil.copyfile(file, target / file.name)
+
+
+def main() -> None:
+    """Publish."""
+    parser = argparse.ArgumentParser(prog="model.training.publish", description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of .txt files, one a domain")
+    parser.add_argument("--out", type=Path, default=Path("resources/loupe-mini"), help="checkpoint folder to write")
+    parser.add_argument("--work", type=Path, default=Path("out/training"), help="the run's state and tokenizer")
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+    domains = corpus.read(options.corpus)
+    publish(
+        options.out,
+        work=options.work,
+        corpus_folder=options.corpus,
+        config=loupe_mini(),
+        recipe=Recipe(),
+        domains=domains,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from model.network.decoder import Decoder
+from model.network.weights import bind
+from model.training import corpus, tokenizer
+from model.training.batches import Batches
+from model.training.publish import publish
+from model.training.run import Run, load_state
+from model.training.schedule import Schedule
+
+STEP_TOKENS = 256
+
+
+@pytest.fixture
+def domains(corpus_folder):
+    return corpus.read(corpus_folder, standard_library=False)
+
+
+@pytest.fixture
+def new_run(config, recipe, domains, tmp_path):
+    def make(name):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        words = tokenizer.learn_once(domains, vocabulary=config.vocab_size, file=folder / "tokenizer.json")
+        streams = {domain.name: tokenizer.encode(words, domain.training_documents()) for domain in domains}
+        return Run(config, recipe, Batches(streams, seed=recipe.seed), folder=folder)
+
+    return make
+
+
+def test_a_run_learns(new_run):
+    run, schedule = new_run("a"), Schedule(256, 1024, 100 * STEP_TOKENS)
+    first = run.step(schedule).cross_entropy
+    for _ in range(24):
+        last = run.step(schedule).cross_entropy
+    assert last < first - 1
+
+
+def test_a_resumed_run_ends_as_an_uninterrupted_one(new_run):
+    schedule = Schedule(256, 3 * STEP_TOKENS, 6 * STEP_TOKENS)
+    whole = new_run("whole")
+    whole.train(schedule)
+    first = new_run("parts")
+    (first.folder / "total_tokens").write_text(str(6 * STEP_TOKENS), encoding="utf-8")
+    for _ in range(3):
+        first.step(schedule)
+    first.save()
+    second = new_run("parts")
+    second.resume()
+    second.train(schedule)
+    assert second.progress.step == whole.progress.step == 6
+    assert all(torch.equal(tensor, whole.masters[name]) for name, tensor in second.masters.items())
+
+
+def test_a_stopped_run_saves_itself(new_run):
+    run = new_run("a")
+    run.stop()
+    run.train(Schedule(256, 256, 10**6))
+    assert load_state(run.folder)[1].step == 0
+
+
+def test_published_folder_loads_in_transformers_with_equal_logits(
+    new_run, domains, config, recipe, corpus_folder, tmp_path
+):
+    run = new_run("a")
+    run.train(Schedule(256, 512, 8 * STEP_TOKENS))
+    out = tmp_path / "published"
+    publish(out, work=run.folder, corpus_folder=corpus_folder, config=config, recipe=recipe, domains=domains)
+    oracle = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32, attn_implementation="eager")
+    ids_T = torch.tensor(
+        tokenizer.learn_once(domains, vocabulary=300, file=out / "tokenizer.json").encode("the fox").ids
+    )
+    assert AutoTokenizer.from_pretrained(out)("the fox").input_ids == ids_T.tolist()
+    weights = {name: tensor.to(torch.bfloat16).float() for name, tensor in run.masters.items()}
+    decoder = Decoder(config, bind(config, weights))
+    logits_TV = decoder.step(ids_T, decoder.new_cache(), logits="all")
+    with torch.no_grad():
+        expected_TV = oracle(ids_T[None]).logits[0]
+    assert (logits_TV - expected_TV).abs().max() < 1e-4 * expected_TV.abs().max()
+    facts = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert set(facts["held_out"]) == {"english", "中文"}
+    assert facts["training"]["tokens"] == 8 * STEP_TOKENS
+    assert "- Someone" in (out / "README.md").read_text(encoding="utf-8")
+    assert (out / "LICENSES" / "MIT.txt").exists()
