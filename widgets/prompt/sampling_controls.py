@@ -87,22 +87,22 @@ class SamplingControls(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(6)
+        grid.setVerticalSpacing(3)
         fields: list[tuple[str, QAbstractSpinBox]] = [
             (self.tr("Temperature"), self.temperature),
             (self.tr("Top-p"), self.top_p),
-            (self.tr("Seed"), self.seed),
             (self.tr("Top-k"), self.top_k),
+            (self.tr("Seed"), self.seed),
         ]
         for index, (name, spin) in enumerate(fields):
             label = QLabel(name, self)
             label.setProperty("role", "muted")
             label.setBuddy(spin)
             spin.setAccessibleName(name)
-            grid.addWidget(label, index // 2, 2 * (index % 2))
-            grid.addWidget(spin, index // 2, 2 * (index % 2) + 1)
+            grid.addWidget(label, 2 * (index // 2), index % 2)
+            grid.addWidget(spin, 2 * (index // 2) + 1, index % 2)
+        grid.setColumnStretch(0, 1)
         grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
 
 
 class SamplingButton(QPushButton):
