@@ -49,7 +49,7 @@ class MemoryChunk:
         self._pending = []
 
     def array(self, name: str) -> Values:
-        """One column; a view, which later steps never change."""
+        """One column; a view, good until `clear`."""
         kind, values = self.columns[name].kind, self.buffers[name]
         self._settle()
         if kind == "heavy":

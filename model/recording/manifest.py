@@ -3,13 +3,14 @@
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from model.config import ModelConfig
+from model.config import ModelConfig, RouterConfig
 from model.messages import RunInfo
 from model.outside import parse_json, read_bounded
 from model.problems import Problem
@@ -23,7 +24,7 @@ MANIFEST_BYTES_LIMIT = 64 * 2**20
 TOKENS_LIMIT = 10**9
 WIDTH_LIMIT = 2**24  # of any axis of the model
 LAYERS_LIMIT = 4096
-TOKEN_BYTES_LIMIT = 2**30  # what one token may take, all columns together
+INTEGER_LIMIT = 2**63  # what a message can carry
 
 Reason = Literal["length", "eos", "stopped", "failed"]
 
@@ -103,6 +104,8 @@ def read_manifest(folder: Path) -> Manifest:
         raise Problem(f"{path} does not name its format, so it is not a recording's; choose the folder of a run.")
     if found > FORMAT:
         raise Problem(f"{path} has format {found}, and this program reads up to format {FORMAT}; update the program.")
+    if any(not -INTEGER_LIMIT <= number < INTEGER_LIMIT for number in _integers(value)):
+        raise Problem(f"{path} is damaged: it has a whole number of more than 64 bits; open another recording.")
     try:
         manifest = msgspec.convert(value, Manifest)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -119,6 +122,15 @@ def is_plain_file(path: Path) -> bool:
         return stat.S_ISREG(path.lstat().st_mode)
     except (OSError, ValueError):
         return False
+
+
+def _integers(value: object) -> Iterator[int]:
+    """Every whole number in a JSON value, whose depth is already known to be bounded."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _integers(item)
 
 
 def _problem(manifest: Manifest) -> str | None:
@@ -139,8 +151,7 @@ def _problem(manifest: Manifest) -> str | None:
 
 
 def _config_problem(config: ModelConfig) -> str | None:
-    """A config whose numbers could make arrays that nobody meant."""
-    router = config.router
+    """What about a config could make arrays that nobody meant, or no sense at all."""
     for field in fields(ModelConfig):
         value = getattr(config, field.name)
         optional = field.name in ("shared_experts", "bos_token_id", "intermediate_size", "moe_intermediate_size")
@@ -150,10 +161,17 @@ def _config_problem(config: ModelConfig) -> str | None:
         return f"{config.layers} layers with a rotary width of {config.qk_rope_head_dim}"
     if list(config.moe_layers) != sorted({layer for layer in config.moe_layers if 0 <= layer < config.layers}):
         return f"moe_layers do not lie within {config.layers} layers"
-    if (router is None) != (not config.moe_layers):
+    yarn = config.rope.yarn
+    if not config.rope.theta > 1 or (yarn and not min(yarn.factor, yarn.beta_fast, yarn.beta_slow) > 0):
+        return "the rotary frequencies make no sense"
+    if yarn and not 1 <= yarn.original_max_position_embeddings <= TOKENS_LIMIT:
+        return f"the original context is {yarn.original_max_position_embeddings} tokens"
+    if (config.router is None) != (not config.moe_layers):
         return "MoE layers and a router only make sense together"
-    if router is None:
-        return None
+    return None if config.router is None else _router_problem(config.router)
+
+
+def _router_problem(router: RouterConfig) -> str | None:
     if not 1 <= router.experts_per_token <= router.experts <= 2**15 or router.groups < 1:
         return f"{router.experts_per_token} of {router.experts} experts in {router.groups} groups"
     if router.experts % router.groups or not 1 <= router.groups_per_token <= router.groups:

@@ -207,6 +207,7 @@ class Recorder:
 
     def _mapped(self, index: int, chunk: MemoryChunk) -> FileChunk:
         path = self._folder / chunk_name(index, chunk.tokens)
+        self._files.file(path)  # mapped now, so it can be read even if the folder is deleted during the run
         return FileChunk(path, chunk.columns, self._files, tokens=chunk.tokens, steps=chunk.steps)
 
     def _seal(self) -> None:

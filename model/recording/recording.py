@@ -15,6 +15,8 @@ from model.recording.columns import CHUNK_TOKENS, TOP_TOKENS, Column, columns
 from model.recording.folder import open_folder
 from model.recording.manifest import Finish
 
+Piece = tuple[Chunk, int, int]  # a chunk, and the range of its tokens (or steps) that is wanted
+
 
 class Recording:
     """Read access to a run; `notes` says in sentences what is not as it should be.
@@ -76,9 +78,11 @@ class Recording:
 
     def light(self, name: str, start: int = 0, end: int | None = None) -> NDArray[np.generic]:
         """A light or step column of tokens (or steps) start … end − 1: [n, …] as `model.recording.columns` says."""
-        step = self.columns[name].kind == "step"
-        parts = [chunk.array(name)[a:b] for chunk, a, b in self._pieces(start, end, step=step)]
+        return self._joined(name, self._pieces(start, end, step=self.columns[name].kind == "step"))
+
+    def _joined(self, name: str, pieces: list[Piece]) -> NDArray[np.generic]:
         column = self.columns[name]
+        parts = [chunk.array(name)[a:b] for chunk, a, b in pieces]
         return np.concatenate(parts) if parts else np.empty(column.stored_shape(0), column.numpy_dtype)
 
     def heavy(self, name: str, *, layer_row: int, start: int = 0, end: int | None = None) -> NDArray[np.generic]:
@@ -98,28 +102,23 @@ class Recording:
 
     def token_batch(self, start: int = 0, end: int | None = None) -> TokenBatch:
         """The light columns of tokens start … end − 1, ready to travel."""
-        return TokenBatch(
-            first=start,
-            ids=Array.of(self.light("ids", start, end)),
-            texts=self.texts(start, end),
-            log_probability=Array.of(self.light("log_probability", start, end)),
-            expert_ids=Array.of(self.light("expert_ids", start, end)),
-            expert_weights=Array.of(self.light("expert_weights", start, end)),
-            margins=Array.of(self.light("margins", start, end)),
-        )
+        pieces = self._pieces(start, end)
+        names = ("ids", "log_probability", "expert_ids", "expert_weights", "margins")
+        columns = {name: Array.of(self._joined(name, pieces)) for name in names}
+        return TokenBatch(first=start, texts=self.texts(start, end), **columns)
 
     def step_batch(self, start: int = 0, end: int | None = None) -> StepBatch:
         """The columns of steps start … end − 1, ready to travel."""
+        pieces = self._pieces(start, end, step=True)
 
         def packed(name: str) -> Array:
-            return Array.of(self.light(name, start, end))
+            return Array.of(self._joined(name, pieces))
 
-        pieces = list(self._pieces(start, end, step=True))
         top = [text for chunk, a, b in pieces for text in chunk.texts("top_texts")[TOP_TOKENS * a : TOP_TOKENS * b]]
         return StepBatch(
             first=start,
             tokens=packed("tokens"),
-            decode=Array.of(self.light("decode", start, end) != 0),
+            decode=Array.of(self._joined("decode", pieces) != 0),
             measured_bytes=packed("measured_bytes"),
             used_bytes=packed("used_bytes"),
             seconds=packed("seconds"),
@@ -131,7 +130,7 @@ class Recording:
             top_log_probability=packed("top_log_probability"),
         )
 
-    def _pieces(self, start: int, end: int | None, *, step: bool = False) -> list[tuple[Chunk, int, int]]:
+    def _pieces(self, start: int, end: int | None, *, step: bool = False) -> list[Piece]:
         """The chunks that hold a range, each with the part of it that belongs to the range."""
         count: Callable[[Chunk], int] = (lambda chunk: chunk.steps) if step else (lambda chunk: chunk.tokens)
         if step:

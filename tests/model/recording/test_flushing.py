@@ -1,6 +1,7 @@
 """When and how a run folder is written, and what a disk that refuses changes: nothing for the run."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,15 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_run(tmp_path: Pat
     (tmp_path / "file").write_text("")
     with pytest.raises(Problem, match="choose another folder"):
         Recorder.create(tmp_path / "file" / "run", run_info(CONFIG))
+
+
+def test_a_folder_deleted_during_the_run_takes_nothing_that_was_shown(tmp_path: Path) -> None:
+    recorder = Recorder.create(tmp_path / "run", run_info(CONFIG))
+    decoder = random_decoder(CONFIG)
+    told = feed(recorder, decoder, (300,))
+    shutil.rmtree(tmp_path / "run")
+    feed(recorder, decoder, (300,), told=told)
+    recorder.finish("length", "")
+    assert recorder.recording.texts() == told.texts
+    assert recorder.recording.heavy("c_kv", layer_row=0).shape == (600, CONFIG.kv_lora_rank)
+    assert "tokens from 256 on are not on disk yet" in recorder.recording.notes[0]

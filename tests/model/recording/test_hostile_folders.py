@@ -92,7 +92,7 @@ MANIFESTS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "other chunk": (("chunks", 0, "name"), "chunk-000001-0256.safetensors", "chunk 0 is called"),
     "many tokens": (("chunks", 2, "tokens"), [512, 10**9], "chunk 2 claims the tokens"),
     "backwards": (("chunks", 2, "tokens"), [512, 512], "chunk 2 claims the tokens"),
-    "huge number": (("chunks", 2, "tokens"), [512, 10**30], "is damaged"),
+    "huge number": (("chunks", 2, "tokens"), [512, 10**30], "more than 64 bits"),
     "huge layer count": (("info", "config", "layers"), 10**6, "1000000 layers"),
     "huge width": (("info", "config", "kv_lora_rank"), 2**40, "kv_lora_rank is 1099511627776"),
     "negative width": (("info", "config", "heads"), -1, "heads is -1"),
@@ -101,6 +101,8 @@ MANIFESTS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "experts": (("info", "config", "router", "experts_per_token"), 9, "9 of 8 experts"),
     "groups": (("info", "config", "router", "groups"), 3, "groups of 8 experts"),
     "dtype": (("info", "dtype"), "int4", "the dtype 'int4' is unknown"),
+    "rope": (("info", "config", "rope", "theta"), 0.0, "rotary frequencies make no sense"),
+    "huge seed": (("info", "sampling", "seed"), 2**64, "more than 64 bits"),
     "type": (("info",), [], "is damaged"),
 }
 
