@@ -3,11 +3,21 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import (
+    QFocusEvent,
+    QFont,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from widgets.attention.colour_scale import ColourScale, cell_image, scale_for
+from widgets.attention.colour_scale import ColourScale
 from widgets.attention.data import AttentionMap, Range, WantedRange
+from widgets.attention.map_layers import MapLayers
 from widgets.attention.map_layout import MapLayout, lay_out
 from widgets.attention.map_painting import (
     MapScene,
@@ -24,6 +34,11 @@ from widgets.palette import DARK, Palette
 LABEL_PIXELS = 11
 DRAG_PIXELS = 4
 MOST_CELLS = 1024
+KEYBOARD_REASONS = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
 
 
 class MapPlot(QWidget):
@@ -47,15 +62,13 @@ class MapPlot(QWidget):
         self.setAccessibleDescription(self.tr("Up and down choose the query, left and right the head, F shows all."))
         self._palette: Palette = DARK
         self._texts: Sequence[str] = ()
-        self._map: AttentionMap | None = None
-        self._under: AttentionMap | None = None  # the last whole map, seen at the edges while a finer one is fetched
-        self._images: dict[int, QImage] = {}
-        self._scale = ColourScale("probability")
+        self._layers = MapLayers()
         self._query: int | None = None
         self._hover: tuple[int, int] | None = None
         self._zoom: Viewport | None = None  # None: everything, growing with the text
         self._pressed: QPointF | None = None
         self._dragged = False
+        self._outlined = False
 
     def show_tokens(self, texts: Sequence[str]) -> None:
         """All tokens so far."""
@@ -69,12 +82,8 @@ class MapPlot(QWidget):
 
     def show_map(self, shown: AttentionMap) -> None:
         """Put a map in the place of its tokens."""
-        if self._under is not None and not _same_kind(self._under, shown):
-            self._under = None
-        if shown.is_whole():
-            self._under = shown
-        self._map = shown
-        self._recolour()
+        self._layers.show_map(shown)
+        self.update()
 
     def show_query(self, query: int | None) -> None:
         """Frame a query's row, and bring it into view when zoomed in."""
@@ -88,17 +97,18 @@ class MapPlot(QWidget):
     def show_palette(self, palette: Palette) -> None:
         """Take the colours."""
         self._palette = palette
-        self._recolour()
+        self._layers.show_palette(palette)
+        self.update()
 
     def clear(self) -> None:
         """Forget tokens, maps and zoom."""
-        self._texts, self._map, self._under, self._query = (), None, None, None
-        self._zoom, self._hover, self._images = None, None, {}
+        self._layers.clear()
+        self._texts, self._query, self._zoom, self._hover = (), None, None, None
         self.update()
 
     def scale(self) -> ColourScale:
         """How values become colours now."""
-        return self._scale
+        return self._layers.scale
 
     def view(self) -> Viewport:
         """The square in view, in tokens."""
@@ -140,19 +150,19 @@ class MapPlot(QWidget):
         font.setPixelSize(LABEL_PIXELS)
         painter.setFont(font)
         scene = self._scene()
-        layers = [shown for shown in (self._under, self._map) if shown is not None]
-        paint_cells(painter, scene, [(shown, self._images[id(shown)]) for shown in layers])
-        cell, origin = ((1, 1), (0, 0))
-        if self._map is not None:
-            cell, origin = self._map.cell, (self._map.queries[0], self._map.keys[0])
-        if self._scale.quantity != "probability":
+        paint_cells(painter, scene, self._layers.painted())
+        if self._layers.scale.quantity != "probability":
             paint_causal_edge(painter, scene)
         paint_labels(painter, scene)
-        paint_marks(painter, scene, cell, origin)
+        newest = self._layers.newest
+        if newest is None:
+            paint_marks(painter, scene, (1, 1), (0, 0))
+        else:
+            paint_marks(painter, scene, newest.cell, (newest.queries[0], newest.keys[0]))
         paint_bar(painter, scene)
-        if self.hasFocus():
+        if self._outlined:
             painter.setPen(self._palette.colour("faint"))
-            painter.drawRect(scene.layout.square.adjusted(-3.5, -3.5, 2.5, 2.5))
+            painter.drawRect(scene.layout.square.adjusted(-4, -4, 3, 3))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -190,6 +200,17 @@ class MapPlot(QWidget):
         cell = self.layout_now().cell_at(self.view(), event.position(), len(self._texts))
         if clicked and cell is not None:
             self.query_chosen.emit(cell[0])
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        # Someone who clicked knows where they are; someone who pressed Tab needs to see it.
+        self._outlined = event.reason() in KEYBOARD_REASONS
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._outlined = False
+        self.update()
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
@@ -248,20 +269,12 @@ class MapPlot(QWidget):
             self.update()
             self.cell_hovered.emit(cell)
 
-    def _recolour(self) -> None:
-        maps = [shown for shown in (self._under, self._map) if shown is not None]
-        if not maps:
-            return
-        maps = maps[-1:] if maps[0] is maps[-1] else maps
-        self._scale = scale_for(maps[-1].quantity, maps[-1].values)
-        self._images = {id(shown): cell_image(self._scale.cells(shown.values, self._palette)) for shown in maps}
-        self.update()
-
     def _notes(self) -> tuple[str, ...]:
-        name = self.tr("√ scale") if self._scale.quantity == "probability" else self.tr("linear")
-        if self._map is None or not self._map.is_reduced():
+        name = self.tr("√ scale") if self._layers.scale.quantity == "probability" else self.tr("linear")
+        newest = self._layers.newest
+        if newest is None or not newest.is_reduced():
             return (name,)
-        return name, reduction_name(self._map), self.tr("of {0} × {1}").format(*self._map.cell)
+        return name, reduction_name(newest), self.tr("of {0} × {1}").format(*newest.cell)
 
     def _scene(self) -> MapScene:
         return MapScene(
@@ -272,15 +285,6 @@ class MapPlot(QWidget):
             tokens=len(self._texts),
             query=self._query,
             hover=self._hover,
-            scale=self._scale,
+            scale=self._layers.scale,
             bar_notes=self._notes(),
         )
-
-
-def _same_kind(one: AttentionMap, other: AttentionMap) -> bool:
-    return (one.layer, one.head, one.quantity, one.reduction) == (
-        other.layer,
-        other.head,
-        other.quantity,
-        other.reduction,
-    )

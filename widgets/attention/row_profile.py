@@ -110,7 +110,7 @@ class RowBars(QWidget):
         self._set_hover(None)
 
     def _label_width(self) -> float:
-        return float(min(max(self.width() * 0.34, 52), 104))
+        return float(min(max(self.width() * 0.38, 62), 110))
 
     def _room(self) -> QRectF:
         left = self._label_width() + 8

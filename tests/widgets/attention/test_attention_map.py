@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtTest import QTest
 
 from widgets.attention.attention_map import MapPlot
@@ -221,3 +222,14 @@ def test_nothing_is_laid_out_beyond_the_widget(plot, size):
     assert layout.bar.right() < size[0]
     assert layout.square.bottom() + layout.tilted_width <= size[1]
     assert not plot.grab().isNull()
+
+
+def test_only_focus_by_keyboard_draws_an_outline(plot):
+    edge = plot.layout_now().square.adjusted(-4, 0, 0, 0).topLeft().toPoint() + QPoint(0, 80)
+    plain = plot.grab().toImage().pixelColor(edge)
+    plot.focusInEvent(QFocusEvent(QEvent.Type.FocusIn, Qt.FocusReason.MouseFocusReason))
+    assert plot.grab().toImage().pixelColor(edge) == plain
+    plot.focusInEvent(QFocusEvent(QEvent.Type.FocusIn, Qt.FocusReason.TabFocusReason))
+    assert plot.grab().toImage().pixelColor(edge) != plain
+    plot.focusOutEvent(QFocusEvent(QEvent.Type.FocusOut))
+    assert plot.grab().toImage().pixelColor(edge) == plain
