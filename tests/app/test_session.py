@@ -1,0 +1,103 @@
+"""What a person does becomes commands; what the engine tells becomes state."""
+
+import pytest
+
+from app.session import Session
+from model.config import Sampling
+from model.messages import Failed, Generate, OpenCheckpoint, Ready, ShowAttention, Stop, Verified, Verify
+from tests.app.events import finished, grown, opened, started
+from tests.app.fake_bridge import FakeBridge
+
+
+@pytest.fixture
+def bridge(qapp) -> FakeBridge:
+    return FakeBridge()
+
+
+@pytest.fixture
+def session(bridge) -> Session:
+    session = Session(bridge)
+    session.start_engine()
+    bridge.received.emit(Ready())
+    session.open_checkpoint("/models/tiny")
+    bridge.received.emit(opened(bridge.of(OpenCheckpoint)[0].request))
+    return session
+
+
+def run_prompt(session: Session, bridge: FakeBridge) -> int:
+    session.submit("hello", max_new_tokens=5, sampling=Sampling())
+    request = bridge.of(Generate)[-1].request
+    bridge.received.emit(started(request))
+    bridge.received.emit(grown(0, 3, step=0, request=request))
+    return request
+
+
+def test_an_opened_model_is_proved_without_being_asked(session, bridge):
+    request = bridge.of(Verify)[0].request
+    assert session.state.proving == request
+    proof = Verified(
+        request=request, attention_max_abs=1e-7, absorbed_max_abs=1e-6, routing_equal=True, tokens=64, passed=True
+    )
+    bridge.received.emit(proof)
+    assert session.state.proving == 0
+    assert session.state.model is not None
+    assert session.state.model.proof is proof
+
+
+def test_only_one_run_goes_on_at_a_time(session, bridge):
+    run_prompt(session, bridge)
+    session.submit("again", max_new_tokens=5, sampling=Sampling())
+    assert len(bridge.of(Generate)) == 1
+
+
+def test_stop_names_the_run_that_is_going_on(session, bridge):
+    request = run_prompt(session, bridge)
+    session.stop()
+    assert [stop.target for stop in bridge.of(Stop)] == [request]
+    bridge.received.emit(finished(request))
+    session.stop()
+    assert len(bridge.of(Stop)) == 1
+
+
+def test_changes_are_told_together_and_the_views_questions_follow(session, bridge, qtbot):
+    with qtbot.waitSignal(session.changed) as told:
+        run_prompt(session, bridge)
+    _before, after = told.args
+    assert after.run.tokens == 3
+    qtbot.waitUntil(lambda: len(bridge.of(ShowAttention)) == 2)
+
+
+def test_choosing_an_earlier_token_stops_following_and_the_newest_follows_again(session, bridge):
+    request = run_prompt(session, bridge)
+    session.choose_token(0)
+    bridge.received.emit(grown(3, 1, step=1, request=request))
+    assert session.state.selection.token == 0
+    session.choose_token(3)
+    bridge.received.emit(grown(4, 1, step=2, request=request))
+    assert session.state.selection.token == 4
+
+
+def test_a_restart_after_death_opens_the_checkpoint_again(session, bridge):
+    run_prompt(session, bridge)
+    bridge.died.emit("Engine stopped (signal 9)")
+    assert session.state.engine == "dead"
+    assert session.state.notices[-1].key == "restart"
+    session.start_engine()
+    assert bridge.starts == 2
+    assert not session.state.notices
+    assert bridge.of(OpenCheckpoint)[-1].path == "/models/tiny"
+    assert session.state.run is not None
+    assert session.state.run.tokens == 3
+
+
+def test_a_refused_prompt_frees_the_prompt_panel_and_says_why(session, bridge):
+    session.submit("", max_new_tokens=5, sampling=Sampling())
+    bridge.received.emit(Failed(request=bridge.of(Generate)[0].request, message="The prompt is empty; type one."))
+    assert session.state.running == 0
+    assert session.state.notices[-1].text == "The prompt is empty; type one."
+
+
+def test_a_choice_changes_nothing_but_itself(session):
+    session.choose("devices", 3)
+    assert session.state.choices.devices == 3
+    assert session.state.choices.placement == "contiguous"

@@ -1,0 +1,154 @@
+"""The window wires every widget to the session, and every view shows its share."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+
+from app.session import Session
+from app.theme import apply_theme
+from app.window import MainWindow
+from model.messages import (
+    Array,
+    AttentionShown,
+    Describe,
+    Generate,
+    OpenCheckpoint,
+    OpenRecording,
+    Ready,
+    RowShown,
+    ShowAttention,
+    ShowRow,
+)
+from tests.app.events import grown, opened, started
+from tests.app.fake_bridge import FakeBridge
+from widgets.palette import palette
+
+
+@pytest.fixture
+def bridge(qapp) -> FakeBridge:
+    apply_theme(qapp, palette("dark"))
+    return FakeBridge()
+
+
+@pytest.fixture
+def window(bridge, qtbot) -> MainWindow:
+    session = Session(bridge)
+    window = MainWindow(session, samples=[("English", "English", "The king")])
+    window.parts.show_palette(palette("dark"))
+    qtbot.addWidget(window)
+    window.resize(1600, 1000)
+    window.show()
+    session.start_engine()
+    bridge.received.emit(Ready())
+    session.open_checkpoint("/models/tiny")
+    bridge.received.emit(opened(bridge.of(OpenCheckpoint)[0].request))
+    return window
+
+
+def generate(window: MainWindow, bridge: FakeBridge, qtbot, tokens: int = 6) -> None:
+    window.parts.prompt.set_prompt("hello")
+    window.parts.prompt.submitted.emit(window.parts.prompt.request())
+    request = bridge.of(Generate)[0].request
+    bridge.received.emit(started(request))
+    bridge.received.emit(grown(0, tokens, step=0, request=request))
+    qtbot.waitUntil(lambda: len(bridge.of(ShowAttention)) >= 2)
+    answer(bridge)
+
+
+def answer(bridge: FakeBridge) -> None:
+    """Answer the views' questions with an even map."""
+    for command in bridge.of(ShowAttention):
+        size = command.queries[1] - command.queries[0]
+        values = np.tril(np.full((len(command.heads), size, size), 0.5, np.float32))
+        values[:, *np.triu_indices(size, 1)] = np.nan
+        names = ("run", "layer", "heads", "queries", "keys", "quantity", "reduction", "gallery", "request")
+        given = {name: getattr(command, name) for name in names}
+        bridge.received.emit(AttentionShown(**given, cell=(1, 1), values=Array.of(values)))
+    for row in bridge.of(ShowRow):
+        even = Array.of(np.full(row.query + 1, 1 / (row.query + 1), np.float32))
+        names = ("run", "layer", "head", "query", "request")
+        given = {name: getattr(row, name) for name in names}
+        bridge.received.emit(RowShown(**given, probabilities=even, content_scores=even, position_scores=even))
+
+
+def test_all_four_views_leave_their_hints_once_a_run_grows(window, bridge, qtbot):
+    assert all(view.is_empty() for view in window.parts.views.values())
+    generate(window, bridge, qtbot)
+    qtbot.waitUntil(lambda: not any(view.is_empty() for view in window.parts.views.values()))
+    assert "6 × 6 tokens, every cell" in window.parts.attention.sentence()
+    assert "top 2 of 4" in window.parts.routing.sentence()
+    assert "simulated" in window.parts.devices.sentence()
+    assert "3 layers" in window.parts.memory.sentence()
+
+
+def test_one_selection_reaches_every_view(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    window.parts.strip.token_chosen.emit(2)
+    window.parts.top.layer_chosen.emit(2)
+    window.parts.attention.head_chosen.emit(3)
+    window.parts.routing.expert_chosen.emit(1)
+    window.parts.devices.device_chosen.emit(1)
+    selection = window.session.state.selection
+    assert (selection.token, selection.layer, selection.head) == (2, 2, 3)
+    assert (selection.expert, selection.device) == (1, 1)
+    qtbot.waitUntil(lambda: bridge.of(ShowRow)[-1].query == 2 and bridge.of(ShowRow)[-1].head == 3)
+    answer(bridge)
+    qtbot.waitUntil(lambda: "layer 2 · head 3" in window.parts.attention.sentence())
+    assert "layer 2" in window.parts.routing.sentence()
+
+
+def test_a_dense_layer_says_so_instead_of_showing_experts(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    window.parts.top.layer_chosen.emit(0)
+    qtbot.waitUntil(window.parts.routing.is_empty)
+
+
+def test_the_engines_death_keeps_the_views_and_offers_a_restart(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    bridge.died.emit("Engine stopped (signal 9)")
+    qtbot.waitUntil(window.parts.notices.isVisible)
+    assert not any(view.is_empty() for view in window.parts.views.values())
+    window.parts.notices.action_chosen.emit("restart")
+    assert bridge.starts == 2
+
+
+def test_a_dropped_folder_is_described_and_a_dropped_run_is_opened(window, bridge, tmp_path):
+    checkpoint, run = tmp_path / "model", tmp_path / "run"
+    checkpoint.mkdir()
+    run.mkdir()
+    (run / "manifest.json").write_text("{}")
+    for folder in (checkpoint, run):
+        drop(window, QUrl.fromLocalFile(str(folder)))
+    assert [command.path for command in bridge.of(Describe)] == [str(checkpoint)]
+    assert [command.folder for command in bridge.of(OpenRecording)] == [str(run)]
+
+
+def test_a_dropped_web_address_is_refused_with_a_reason(window, bridge):
+    drop(window, QUrl("https://example.com/model"))
+    assert not bridge.of(Describe)
+    assert "folder on this computer" in window.session.state.notices[-1].text
+
+
+def drop(window: MainWindow, url: QUrl) -> None:
+    data = QMimeData()
+    data.setUrls([url])
+    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    window.dropEvent(QDropEvent(QPoint(5, 5), Qt.DropAction.CopyAction, data, buttons, keys))
+
+
+def test_a_small_window_shows_the_views_as_tabs_and_a_large_one_side_by_side(window, qtbot):
+    docks = window.parts.docks.docks()
+    qtbot.waitUntil(lambda: all(not dock.visibleRegion().isEmpty() for dock in docks))
+    window.resize(900, 600)
+    qtbot.waitUntil(lambda: sum(not dock.visibleRegion().isEmpty() for dock in docks) == 1)
+    window.resize(1600, 1000)
+    qtbot.waitUntil(lambda: all(not dock.visibleRegion().isEmpty() for dock in docks))
+
+
+def test_a_closed_dock_comes_back_with_the_layout(window, qtbot):
+    dock = window.parts.docks.docks()[1]
+    dock.close()
+    assert not dock.isVisible()
+    window.parts.docks.reset()
+    assert dock.isVisible()
