@@ -37,7 +37,11 @@ class Checkpoint:
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Describe the checkpoint in a folder; one of its main files may be named instead. Raises Problem."""
-    folder = _folder(Path(path).expanduser())
+    try:
+        folder = _folder(Path(path).expanduser())
+    except (OSError, RuntimeError) as error:  # no permission, a name too long, an unknown ~user
+        reason = getattr(error, "strerror", None) or "no such user"
+        raise Problem(f"{str(path)[:200]} cannot be opened ({reason}); check the path and its permissions.") from None
     content = read_bounded(folder / "config.json", limit=CONFIG_LIMIT)
     parsed = _parse(content, folder)
     shards = read_shards(folder)

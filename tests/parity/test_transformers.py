@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.config import Sampling
+from model.checkpoint.folder import read_checkpoint
+from model.checkpoint.loading import load
+from model.config import DtypeName, Sampling
 from model.network.decoder import Decoder, new_probe
 from model.network.rope import rotate
 from model.network.sampling import Sampler
 from tests.parity.cases import CASES, TOKENS, Both, run_both
-from tests.parity.tiny import make_checkpoint
+from tests.parity.tiny import Family, make_checkpoint
 
 ATTENTION = 5e-6
 LATENTS = 1e-5
@@ -103,6 +105,30 @@ def test_a_probe_changes_no_bit(both: Both) -> None:
             both.decoder.step(both.ids_T[:5], cache)
             runs.append(both.decoder.step(both.ids_T[:tokens], cache, probe=probe, absorbed=absorbed, logits="all"))
         assert torch.equal(*runs)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", ["v2", "v3"])
+@pytest.mark.parametrize(("dtype", "rounding"), [("bfloat16", 0.04), ("float16", 0.005)])
+def test_half_precision_is_as_near_to_float32_as_theirs(
+    tmp_path: Path, family: Family, dtype: DtypeName, rounding: float
+) -> None:
+    exact = make_checkpoint(tmp_path, family)
+    half = type(exact).from_pretrained(tmp_path, dtype=getattr(torch, dtype), attn_implementation="eager").eval()
+    half.set_experts_implementation("eager")
+    decoder = load(read_checkpoint(tmp_path), dtype=dtype, device=torch.device("cpu"))
+    ids_T = torch.arange(TOKENS) * 7 % 257
+    truth_TV, theirs_TV = exact(ids_T[None]).logits[0], half(ids_T[None]).logits[0].float()
+    their_error = typical_error(theirs_TV, truth_TV)
+    for absorbed in (False, True):
+        error = typical_error(decoder.step(ids_T, decoder.new_cache(), absorbed=absorbed, logits="all"), truth_TV)
+        assert error <= rounding
+        assert error <= 2 * their_error
+
+
+def typical_error(logits_TV: Tensor, truth_TV: Tensor) -> float:
+    """The median over tokens: a token whose rounding changes an expert says nothing about the arithmetic."""
+    return float(((logits_TV - truth_TV).norm(dim=1) / truth_TV.norm(dim=1)).median())
 
 
 @torch.no_grad()

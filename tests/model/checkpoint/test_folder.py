@@ -62,6 +62,10 @@ def test_other_paths_are_refused_with_advice(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "nothing")
     with pytest.raises(Problem, match="does not exist"):
         read_checkpoint("a\0b")
+    with pytest.raises(Problem, match="cannot be opened"):
+        read_checkpoint("a" * 5000)
+    with pytest.raises(Problem, match="no such user"):
+        read_checkpoint("~nobody-of-that-name/model")
 
 
 def test_the_index_decides_and_stray_files_are_not_looked_at(tmp_path: Path) -> None:
