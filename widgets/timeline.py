@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 from widgets.figures import duration_text, tabular
 from widgets.palette import DARK, Palette
 from widgets.selection import Selection
-from widgets.timeline_cells import Cells, grouped, lay_out, shades, usual_range
+from widgets.timeline_cells import Cells, lay_out, strengths
 
 Colouring = Literal["time", "probability"]
 
@@ -209,15 +209,10 @@ class Timeline(QWidget):
             painter.fillRect(QRectF(MARGIN + cell * self._cells.pitch, CELL_TOP, width, CELL_HEIGHT), colour)
 
     def _strengths(self) -> NDArray[np.float32]:
-        values = self._seconds if self._colouring == "time" else self._probabilities
-        known = np.full(self._fed, np.nan, dtype=np.float32)
-        known[: len(values)] = values[: self._fed]
         if self._colouring == "probability":
-            return shades(grouped(known, per_cell=self._cells.tokens_per_cell), low=0.0, high=1.0)
+            return strengths(self._probabilities, tokens=self._fed, cells=self._cells, parts=None)
         # Prefill and decode differ by orders of magnitude: each has its own range.
-        parts = [known[: self._prompt], known[self._prompt :]]
-        scaled = [_to_unit(part) for part in parts]
-        return shades(grouped(np.concatenate(scaled), per_cell=self._cells.tokens_per_cell), low=0.0, high=1.0)
+        return strengths(self._seconds, tokens=self._fed, cells=self._cells, parts=self._prompt)
 
     def _paint_frames(self, painter: QPainter) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -258,14 +253,6 @@ class Timeline(QWidget):
     def _summary(self) -> str:
         text = self.tr("{prompt} tokens of prompt, {fed} tokens fed, {planned} planned")
         return text.format(prompt=self._prompt, fed=self._fed, planned=self._planned)
-
-
-def _to_unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = usual_range(values)
-    if high <= low:
-        return np.full(len(values), 0.5, dtype=np.float32)
-    unit: NDArray[np.float32] = np.clip((values - low) / (high - low), 0.0, 1.0).astype(np.float32)
-    return unit
 
 
 def _mean(values: NDArray[np.float32]) -> float | None:

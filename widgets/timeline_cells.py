@@ -65,3 +65,25 @@ def usual_range(values: NDArray[np.float32]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = np.percentile(known, [5, 95])
     return float(low), float(high)
+
+
+def strengths(values: NDArray[np.float32], *, tokens: int, cells: Cells, parts: int | None) -> NDArray[np.float32]:
+    """Strength of ink per cell for `tokens` tokens, of which some values may still be missing at the end.
+
+    Values run from 0 to 1 already when `parts` is None; else those before and after the token `parts`
+    are spread over their own usual ranges.
+    """
+    known = np.full(tokens, np.nan, dtype=np.float32)
+    known[: min(len(values), tokens)] = values[:tokens]
+    if parts is not None:
+        known = np.concatenate([to_unit(known[:parts]), to_unit(known[parts:])])
+    return shades(grouped(known, per_cell=cells.tokens_per_cell), low=0.0, high=1.0)
+
+
+def to_unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values' usual range spread over 0 to 1; one half where all are alike, NaN where not known."""
+    low, high = usual_range(values)
+    if high <= low:
+        return np.where(np.isfinite(values), np.float32(0.5), np.float32(np.nan))
+    unit: NDArray[np.float32] = np.clip((values - low) / (high - low), 0.0, 1.0).astype(np.float32)
+    return unit

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgets.timeline_cells import grouped, lay_out, shades, usual_range
+from widgets.timeline_cells import grouped, lay_out, shades, strengths, usual_range
 
 
 def test_few_tokens_have_a_cell_each() -> None:
@@ -46,3 +46,16 @@ def test_one_slow_token_does_not_flatten_the_others() -> None:
     assert high < 0.005
     assert low > 0.0029
     assert usual_range(values[:0]) == (0.0, 1.0)
+
+
+def test_prefill_and_decode_are_shaded_over_their_own_ranges() -> None:
+    seconds = np.r_[np.linspace(1e-5, 2e-5, 50), np.linspace(3e-3, 4e-3, 50)].astype(np.float32)
+    ink = strengths(seconds, tokens=100, cells=lay_out(100, width=900.0), parts=50)
+    np.testing.assert_allclose(ink[[0, 49, 50, 99]], [0.38, 1.0, 0.38, 1.0], atol=1e-6)
+    together = strengths(np.clip(seconds, 0, 1), tokens=100, cells=lay_out(100, width=900.0), parts=None)
+    assert together.max() < 0.39
+
+
+def test_values_still_missing_get_the_middle_shade() -> None:
+    ink = strengths(np.zeros(2, dtype=np.float32), tokens=4, cells=lay_out(4, width=900.0), parts=None)
+    np.testing.assert_allclose(ink, [0.38, 0.38, 0.69, 0.69], atol=1e-6)

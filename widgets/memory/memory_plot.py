@@ -9,8 +9,9 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFont, QFontMetricsF, QKeyEvent, QPainterPath, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsPathItem, QGraphicsRectItem, QGraphicsSimpleTextItem, QWidget
 
-from widgets.figures import bytes_text, tabular
-from widgets.memory.memory_curves import decade_ticks, nice_ticks, spread, token_ticks
+from widgets.figures import tabular
+from widgets.memory.memory_axes import ByteAxis, TokenAxis, byte_ticks
+from widgets.memory.memory_curves import spread
 from widgets.memory.memory_series import Scale
 from widgets.palette import DARK, Palette
 from widgets.plot import Plot
@@ -23,41 +24,6 @@ STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_PageUp: -16, Qt.Ke
 ENDS = {Qt.Key.Key_Home: -(10**9), Qt.Key.Key_End: 10**9}
 
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-class ByteAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph comes without types
-    """Bytes, linear or as decimal logarithms."""
-
-    def __init__(self) -> None:
-        super().__init__("left")
-        self.scale_kind: Scale = "log"
-
-    def tickValues(self, minVal: float, maxVal: float, _size: float) -> list[tuple[float, list[float]]]:
-        low, high = sorted((minVal, maxVal))
-        return [(1.0, byte_ticks(low, high, scale=self.scale_kind))]
-
-    def tickStrings(self, values: list[float], _scale: float, _spacing: float) -> list[str]:
-        return [bytes_text(round(10.0**value if self.scale_kind == "log" else value)) for value in values]
-
-
-class TokenAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph comes without types
-    """Token counts."""
-
-    def __init__(self) -> None:
-        super().__init__("bottom")
-
-    def tickValues(self, minVal: float, maxVal: float, _size: float) -> list[tuple[float, list[float]]]:
-        return [(1.0, token_ticks(*sorted((minVal, maxVal))))]
-
-    def tickStrings(self, values: list[float], _scale: float, _spacing: float) -> list[str]:
-        return [f"{round(value):,}" for value in values]
-
-
-def byte_ticks(low: float, high: float, *, scale: Scale) -> list[float]:
-    """Ticks of the byte axis in plotted units; a log range of less than two decades is divided evenly."""
-    if scale == "linear" or high - low < 1.5:
-        return nice_ticks(low, high)
-    return decade_ticks(low, high)
 
 
 class MemoryPlot(Plot):
