@@ -16,6 +16,7 @@ class NumbersRow(QWidget):
         self._heading.setProperty("role", "section")
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 0, 12, 0)
+        row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
         row.setSpacing(BETWEEN_FIELDS)
         row.addWidget(self._heading)
         self._fields: list[QWidget] = []

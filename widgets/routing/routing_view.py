@@ -9,10 +9,12 @@ from PySide6.QtWidgets import QWidget
 
 from widgets.palette import Palette
 from widgets.panel import Panel
-from widgets.routing.canvas import Cell, RoutingCanvas
+from widgets.routing.canvas import RoutingCanvas
 from widgets.routing.data import RouterScores, RoutingTokens, RoutingTotals
 from widgets.routing.grid import token_grid, total_grid
+from widgets.routing.layout import Cell
 from widgets.routing.marks import rank_of, score_of, weight_of
+from widgets.routing.painting import Words
 from widgets.segmented import Segmented
 from widgets.selection import Selection
 from widgets.token_text import visible
@@ -43,10 +45,8 @@ class RoutingView(Panel):
         self._selection = Selection()
         self._mode = "tokens"
         self._hint_text = ""
-        self._canvas = RoutingCanvas(self)
+        self._canvas = RoutingCanvas(Words(self.tr("margin"), self.tr("device {0}")), self)
         self._canvas.setAccessibleName(self.tr("Routing map"))
-        self._canvas.side_name = self.tr("margin")
-        self._canvas.device_word = self.tr("device {0}")
         self._canvas.row_chosen.connect(self._choose_row)
         self._canvas.expert_chosen.connect(self.expert_chosen)
         self._canvas.cell_hovered.connect(self._hover)

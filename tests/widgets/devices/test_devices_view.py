@@ -13,7 +13,7 @@ from widgets.devices.devices_view import DevicesView
 from widgets.devices.graph_canvas import GraphCanvas
 from widgets.devices.layouter import Layouter
 from widgets.devices.load_canvas import LoadCanvas
-from widgets.devices.numbers_row import NumbersRow
+from widgets.devices.numbers_row import BETWEEN_FIELDS, NumbersRow
 from widgets.devices.placement_button import PlacementButton
 from widgets.palette import DARK, LIGHT
 from widgets.selection import Selection
@@ -95,7 +95,7 @@ def test_imbalance_is_told_by_its_field_names_and_nothing_by_a_dash(view):
 
 
 def test_a_narrow_row_drops_its_heading_first_and_then_its_last_numbers(qtbot):
-    row = NumbersRow("ALL LAYERS", {name: "" for name in ("balancedness", "MaxVio", "CV")})
+    row = NumbersRow("ALL LAYERS", dict.fromkeys(("balancedness", "MaxVio", "CV"), ""))
     qtbot.addWidget(row)
 
     def hidden(width):
@@ -104,8 +104,9 @@ def test_a_narrow_row_drops_its_heading_first_and_then_its_last_numbers(qtbot):
         return [child.isHidden() for child in (row._heading, *row._fields)]
 
     assert hidden(1000) == [False] * 4
-    assert hidden(300) == [True, False, False, False]
-    assert hidden(160) == [True, False, True, True]
+    fields = [field.sizeHint().width() for field in row._fields]
+    assert hidden(24 + sum(fields) + 2 * BETWEEN_FIELDS) == [True, False, False, False]
+    assert hidden(24 + fields[0]) == [True, False, True, True]
 
 
 def test_bars_have_the_colours_of_their_devices_and_other_layers_are_dimmed(view):
