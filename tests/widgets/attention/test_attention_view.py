@@ -246,12 +246,14 @@ def test_a_vector_picture_holds_words_and_sharp_cells(view, tmp_path):
 
 def test_setters_are_cheap_for_two_thousand_tokens(view):
     many, shown = texts(2048), whole_map(2048, cell=(4, 4), values=causal(512))
-    began = perf_counter()
-    for _ in range(5):
+    seconds = []
+    for _ in range(6):
+        began = perf_counter()
         view.show_tokens(many)
         view.show_map(shown)
         view.show_selection(Selection(token=2000, layer=5, head=3))
-    assert (perf_counter() - began) / 5 < 0.03
+        seconds.append(perf_counter() - began)
+    assert min(seconds) < 0.02  # the best of six: other work goes on beside the tests
 
 
 def test_maps_of_other_shapes_and_empty_ones_do_no_harm(view):
