@@ -1,5 +1,7 @@
 """Text to token ids and back, through the checkpoint's own `tokenizer.json`; every fault of it is a Problem."""
 
+import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ TOKENIZER_LIMIT = 64 * 2**20
 SETTINGS_LIMIT = 2**20
 VOCABULARY_LIMIT = 2_000_000
 PROMPT_LIMIT = 2 * 10**6  # bytes of UTF-8
+_CONTROL = re.compile(r"<[|｜].+[|｜]>")
 _GROWTH_LIMIT = 64  # characters that a normaliser may put in place of a match
 
 
@@ -64,7 +67,7 @@ def read_tokenizer(folder: str | Path, *, vocab_size: int | None = None) -> Toke
         raise Problem(f"{path} does not hold a JSON object; get the file again.")
     _refuse_growth(described.get("normalizer"), path)
     with _as_problem(str(path)):
-        library = tokenizers.Tokenizer.from_str(content.decode())
+        library = tokenizers.Tokenizer.from_str(_with_marked_controls(described) or content.decode())
         # Patterns are compiled, and may fail, only when they are first used.
         library.encode("a  b1, é")
         vocabulary = library.get_vocab(with_added_tokens=True)
@@ -72,6 +75,19 @@ def read_tokenizer(folder: str | Path, *, vocab_size: int | None = None) -> Toke
     settings_path = path.with_name("tokenizer_config.json")
     settings = read_json_object(settings_path, limit=SETTINGS_LIMIT) if settings_path.is_file() else {}
     return Tokenizer(library, pieces=PieceReader(library, described), prefix=_prefix(library, settings))
+
+
+def _with_marked_controls(described: dict[str, object]) -> str | None:
+    """The same tokenizer with tokens like <｜User｜> marked special, or None when it needs no change.
+
+    DeepSeek's files leave that mark off, and only marked tokens can be kept as text.
+    """
+    added = described.get("added_tokens")
+    tokens = [token for token in added if isinstance(token, dict)] if isinstance(added, list) else []
+    unmarked = [token for token in tokens if not token.get("special") and _CONTROL.fullmatch(str(token.get("content")))]
+    for token in unmarked:
+        token["special"] = True
+    return json.dumps(described) if unmarked else None
 
 
 def _prefix(library: tokenizers.Tokenizer, settings: dict[str, object]) -> list[int]:

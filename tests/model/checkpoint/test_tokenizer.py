@@ -72,6 +72,16 @@ def test_typed_control_tokens_stay_text_unless_asked(tmp_path: Path, control: st
     assert token not in tokenizer.encode(f"a{control}b")  # the switch does not stick
 
 
+def test_control_tokens_that_the_file_does_not_mark_stay_text_too(tmp_path: Path) -> None:
+    change(tmp_path, added(id=299, content="<｜User｜>", special=False))
+    tokenizer = read_tokenizer(tmp_path)
+    assert tokenizer is not None
+    (token,) = tokenizer.encode("<｜User｜>", parse_control=True)
+    assert tokenizer.pieces([token]) == ["<｜User｜>"]
+    assert token not in tokenizer.encode("a<｜User｜>b")
+    assert tokenizer.decode(tokenizer.encode("a<｜User｜>b")) == "a<｜User｜>b"
+
+
 @pytest.mark.parametrize("bos", [BOS, {"content": BOS, "special": True}])
 @pytest.mark.parametrize("template", [True, False])
 def test_a_bos_that_the_config_wants_is_there_once(tmp_path: Path, bos: object, template: bool) -> None:
