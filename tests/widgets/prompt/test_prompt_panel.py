@@ -209,6 +209,29 @@ def test_huge_prompt_shows_its_two_ends(panel: PromptPanel) -> None:
     assert "984,000 characters" in shown
 
 
+def test_endless_paragraph_is_drawn_in_parts_and_copied_whole(panel: PromptPanel) -> None:
+    transcript = panel.findChild(Transcript)
+    assert transcript is not None
+    text = "中" * 30_000 + "\nnew line\n"
+    for end in range(3_000, len(text) + 3_000, 3_000):
+        panel.show_text("prompt\n", text[:end])
+    assert transcript.text() == "prompt\n" + text
+    assert max(len(line) for line in transcript.toPlainText().split("\n")) < 10_000
+    transcript.selectAll()
+    assert transcript.createMimeDataFromSelection().text() == "prompt\n" + text
+
+
+def test_part_of_the_text_can_be_copied(panel: PromptPanel) -> None:
+    transcript = panel.findChild(Transcript)
+    assert transcript is not None
+    panel.show_text("one\ntwo", "\nthree")
+    cursor = transcript.textCursor()
+    cursor.setPosition(2)
+    cursor.setPosition(10, cursor.MoveMode.KeepAnchor)
+    transcript.setTextCursor(cursor)
+    assert transcript.createMimeDataFromSelection().text() == "e\ntwo\nth"
+
+
 def test_runs_are_listed_and_asked_for(panel: PromptPanel, qtbot: QtBot) -> None:
     runs = panel.findChild(RunList)
     assert runs is not None
