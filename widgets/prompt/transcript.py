@@ -1,6 +1,6 @@
 """The text of the run: the prompt muted, what was generated in full ink; it only grows at its end."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
@@ -8,6 +8,9 @@ from widgets.palette import DARK, Palette
 
 # The whole prompt is in the editor; here its two ends are enough, and appending stays fast.
 MOST_OF_PROMPT = 16_000
+# Qt lays out a whole paragraph anew for each character added to it: a longer one is drawn as several.
+LONGEST_PARAGRAPH = 4_000
+CONTINUED = 1
 STYLE = "QPlainTextEdit { background: transparent; border: none; padding: 0; }"
 
 
@@ -42,6 +45,27 @@ class Transcript(QPlainTextEdit):
         self._append(generated[len(self._generated) :], role="text")
         self._prompt, self._generated = prompt, generated
 
+    def text(self) -> str:
+        """What is shown, without the breaks that only drawing needs."""
+        return self._between(0, self.document().characterCount() - 1)
+
+    def createMimeDataFromSelection(self) -> QMimeData:
+        cursor, data = self.textCursor(), QMimeData()
+        data.setText(self._between(cursor.selectionStart(), cursor.selectionEnd()))
+        return data
+
+    def _between(self, start: int, end: int) -> str:
+        block, parts = self.document().findBlock(start), []
+        while block.isValid() and block.position() <= end:
+            if block.position() > start and block.userState() != CONTINUED:
+                parts.append("\n")
+            cursor = QTextCursor(block)
+            cursor.setPosition(max(start, block.position()))
+            cursor.setPosition(min(end, block.position() + block.length() - 1), QTextCursor.MoveMode.KeepAnchor)
+            parts.append(cursor.selectedText().replace("\u2028", "\n"))
+            block = block.next()
+        return "".join(parts)
+
     def _shown(self, prompt: str) -> str:
         if len(prompt) <= MOST_OF_PROMPT:
             return prompt
@@ -59,6 +83,10 @@ class Transcript(QPlainTextEdit):
         ink.setForeground(self._palette.colour(role))
         cursor = QTextCursor(self.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
-        cursor.insertText(text, ink)
+        for start in range(0, len(text), LONGEST_PARAGRAPH):
+            if cursor.block().length() > LONGEST_PARAGRAPH:
+                cursor.insertBlock()
+                cursor.block().setUserState(CONTINUED)
+            cursor.insertText(text[start : start + LONGEST_PARAGRAPH], ink)
         if follows:
             bar.setValue(bar.maximum())
