@@ -15,6 +15,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from app.commands import conversation
 from main import main
+from model.engine import threads
 from tests.app.commands.threaded import ThreadedClient
 from tests.parity.tiny import make_checkpoint
 
@@ -43,6 +44,8 @@ def _one_thread() -> Any:
     """Engines of tiny models need no second core, and would wait for it when others use it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr(threads, "ALL", 1)
+        torch.set_num_threads(1)
         yield
 
 
