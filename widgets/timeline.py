@@ -162,7 +162,7 @@ class Timeline(QWidget):
 
     def _place_button(self) -> None:
         self._colour_button.adjustSize()
-        self._colour_button.move(self.width() - MARGIN - self._colour_button.width(), LABEL_TOP - 1)
+        self._colour_button.move(self.width() - MARGIN - self._colour_button.width(), LABEL_TOP + 1)
 
     def _button(self) -> QPushButton:
         button = QPushButton(self)

@@ -7,6 +7,7 @@ from widgets.plain_text import plain_label, plain_tooltip
 from widgets.prompt.flow_layout import FlowLayout
 
 Sample = tuple[str, str, str]
+HEIGHT = 24
 BUTTON_STYLE = "QPushButton { padding: 2px 8px; font-size: 12px; }"
 
 
@@ -44,6 +45,8 @@ class SampleButtons(QWidget):
     def _button(self, domain: str, *, title: str, prompt: str) -> QPushButton:
         button = QPushButton(plain_label(title), self)
         button.setStyleSheet(BUTTON_STYLE)
+        # Han and Latin buttons would have heights of their own.
+        button.setFixedHeight(HEIGHT)
         button.setToolTip(plain_tooltip(f"{domain}\n{prompt}", limit=240))
         button.setAccessibleDescription(domain)
         button.clicked.connect(lambda: self.chosen.emit(prompt))

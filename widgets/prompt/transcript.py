@@ -27,6 +27,7 @@ class Transcript(QPlainTextEdit):
         self.setStyleSheet(STYLE)
         self.document().setDocumentMargin(0)
         self.setAccessibleName(self.tr("Generated text"))
+        self.setPlaceholderText(self.tr("Run a prompt: it will be continued here."))
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_palette(self, palette: Palette) -> None:
