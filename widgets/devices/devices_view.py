@@ -10,7 +10,9 @@ from widgets.devices.data import DeviceLoad, ExpertGraph
 from widgets.devices.graph_canvas import GraphCanvas
 from widgets.devices.layout import GraphPicture
 from widgets.devices.layouter import Layouter
-from widgets.devices.load_canvas import LoadCanvas, LoadPlace
+from widgets.devices.load_canvas import LoadCanvas
+from widgets.devices.load_layout import LoadPlace
+from widgets.devices.load_painting import LoadWords
 from widgets.devices.numbers_row import NumbersRow
 from widgets.devices.placement_button import PlacementButton
 from widgets.devices.stepper import Stepper
@@ -141,11 +143,13 @@ class DevicesView(Panel):
 
     def _load_page(self) -> QWidget:
         page = QWidget(self)
-        self._canvas = LoadCanvas(page)
+        words = LoadWords(
+            self.tr("assignments per simulated device"),
+            self.tr("tokens sent, from device × to device"),
+            self.tr("mean"),
+        )
+        self._canvas = LoadCanvas(words, page)
         self._canvas.setAccessibleName(self.tr("Load and traffic of the simulated devices"))
-        self._canvas.load_title = self.tr("assignments per simulated device")
-        self._canvas.traffic_title = self.tr("tokens sent, from device × to device")
-        self._canvas.mean_word = self.tr("mean")
         self._canvas.device_chosen.connect(self.device_chosen)
         self._canvas.row_chosen.connect(self._choose_row)
         self._canvas.place_hovered.connect(self._hover_load)

@@ -91,7 +91,7 @@ class GraphCanvas(QWidget):
                 same = community[one] == community[other] and community[one] >= 0
                 colour = self._palette.category(int(community[one])) if same else self._palette.colour("faint")
                 colour.setAlphaF(0.95 if own else 0.5 if self._expert is None else 0.28)
-                painter.setPen(QPen(colour, edge_width(lift), Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+                painter.setPen(QPen(colour, edge_width(lift), Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
                 painter.drawLine(QPointF(*centres[one]), QPointF(*centres[other]))
 
     def _near(self) -> set[int]:

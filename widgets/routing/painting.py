@@ -109,7 +109,7 @@ class Painting:
             if number > 0:
                 left, right = spans[place]
                 painter.setPen(ink_on(QColor(*(int(part) for part in colours[at, expert]))))
-                cell = QRectF(left, layout.body.top() + top[at], right - left, bottom[at] - top[at])
+                cell = QRectF(left, layout.body.top() + float(top[at]), right - left, float(bottom[at] - top[at]))
                 painter.drawText(cell, CENTRE, f"{number:.1f}")
         painter.restore()
 

@@ -10,7 +10,7 @@ from widgets.devices.cofiring import expected_by_chance, kept_edges, lifts, neig
 from widgets.devices.data import ExpertGraph
 from widgets.devices.graph_canvas import edge_width
 from widgets.devices.layout import lay_out, number_communities, parted
-from widgets.devices.load_canvas import short_number
+from widgets.devices.load_painting import fitting, short_number
 
 
 def fired(blocks, *, tokens=400, chosen=3, seed=0):
@@ -159,3 +159,9 @@ def test_numbers_are_short():
     told = [short_number(value) for value in (0, 46, 1.5, 184.4, 9999, 12500, 150_000, 3.42e6, 2e9)]
     assert told == ["0", "46", "1.5", "184", "9,999", "12.5k", "150k", "3.4M", "2G"]
     assert short_number(81_234, decimals=0) == "81k"
+
+
+def test_names_of_layers_that_would_touch_are_left_out_but_never_the_chosen_one():
+    middle = np.arange(10) * 10.0
+    assert fitting(middle, room=25.0, always=None) == [0, 3, 6, 9]
+    assert fitting(middle, room=25.0, always=4) == [0, 4, 7]
