@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import nan, prod
 from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -65,8 +66,7 @@ class Column:
         return prod(self.stored_shape(count)) * self.numpy_dtype.itemsize
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepRow:
+class StepRow(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """What one step (a prefill chunk or a decoded token) tells besides its tokens. Bytes of the cache, seconds."""
 
     decode: bool
