@@ -21,4 +21,5 @@ test: setup
 	QT_QPA_PLATFORM=offscreen .venv/bin/pytest
 
 pictures: setup
-	QT_QPA_PLATFORM=offscreen $(PYTHON) -m app.pictures docs/pictures
+	$(PYTHON) -m tests.foreign out/deepseek-v3-random
+	QT_QPA_PLATFORM=offscreen $(PYTHON) -m app.pictures docs/pictures --foreign out/deepseek-v3-random

@@ -71,6 +71,10 @@ class Session(QObject):
         if self._reopen is not None and self.state.model is not None:
             self._load(self._reopen)
 
+    def process_id(self) -> int | None:
+        """The engine's process id, when one was started."""
+        return self._bridge.process_id()
+
     def close(self) -> None:
         """End the engine."""
         self._watch.stop()
@@ -106,7 +110,7 @@ class Session(QObject):
         self._send(
             Generate(
                 request=request,
-                prompt=prompt,
+                prompt=_well_formed(prompt),
                 token_ids=None if token_ids is None else list(token_ids),
                 max_new_tokens=max_new_tokens,
                 sampling=sampling,
@@ -244,6 +248,11 @@ class Session(QObject):
             text = self.tr("The engine has not answered for ten seconds; wait, or restart it.")
             notices = (*self.state.notices, Notice(text, key="restart"))
             self._set(replace(self.state, engine="silent", notices=notices))
+
+
+def _well_formed(text: str) -> str:
+    """Text that UTF-8 can carry: half a surrogate pair becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _without(state: State, key: str) -> tuple[Notice, ...]:

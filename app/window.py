@@ -18,7 +18,7 @@ from model.messages import DtypeChoice
 from widgets.attention.data import WantedRange
 from widgets.prompt.prompt_request import PromptRequest
 
-LEFT_WIDTH = 264
+LEFT_WIDTH = 280
 COMPACT = QSize(1120, 640)  # smaller than this, the views become tabs
 
 
@@ -60,6 +60,7 @@ class MainWindow(QMainWindow):
         if moved or before.shown.scores is not state.shown.scores:
             present.show_routing(parts.routing, state, self._counter)
         if moved:
+            self._look_at(parts.attention.wanted())
             present.show_strip(parts.strip, state, self._counter)
             present.show_devices(parts.devices, state, self._counter)
             present.show_memory(parts.memory, state)

@@ -101,3 +101,8 @@ def test_a_choice_changes_nothing_but_itself(session):
     session.choose("devices", 3)
     assert session.state.choices.devices == 3
     assert session.state.choices.placement == "contiguous"
+
+
+def test_half_a_surrogate_pair_in_a_prompt_becomes_a_replacement_character(session, bridge):
+    session.submit("a\ud83d b\ud83d\ude00", max_new_tokens=5, sampling=Sampling())
+    assert bridge.of(Generate)[0].prompt == "a\ufffd b\U0001f600"
