@@ -150,9 +150,17 @@ class GraphCanvas(QWidget):
 
     def _show_hover(self, expert: int) -> None:
         if expert != self._hover:
-            self._hover = expert
+            before, self._hover = self._hover, expert
             self.expert_hovered.emit(expert)
-            self.update()
+            self._repaint_around(before)
+            self._repaint_around(expert)
+
+    def _repaint_around(self, expert: int) -> None:
+        """Repaint one circle alone: a whole graph of many experts takes too long to follow the mouse."""
+        if self._picture is not None and 0 <= expert < len(self._picture.places):
+            reach = int(self.radii()[expert]) + 6
+            left, top = self.centres()[expert] - reach
+            self.update(int(left), int(top), 2 * reach + 1, 2 * reach + 1)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         back, forward = (Qt.Key.Key_Left, Qt.Key.Key_Up), (Qt.Key.Key_Right, Qt.Key.Key_Down)
