@@ -243,7 +243,7 @@ class DevicesView(Panel):
             parts.append(self.tr("{0} communities").format(self._picture.communities))
         edges = self.tr("lines: pairs more often than chance")
         if len(graph.counts) > ALL_EDGES_UP_TO:
-            edges += self.tr(", strongest {0} of each").format(STRONGEST)
+            edges = self.tr("lines: the {0} strongest pairs of each beyond chance").format(STRONGEST)
         return " · ".join([*parts, edges])
 
     def _show_numbers(self, load: DeviceLoad) -> None:
@@ -273,7 +273,8 @@ class DevicesView(Panel):
             return [self.tr("nobody more often than chance")]
         line = self.tr("{0}  ({1:,} tokens, {2:.1f}× chance)")
         # Figure spaces are as wide as digits, so the numbers stand under one another.
-        return [line.format(f"{other.expert:\u2007>3}", other.tokens, other.lift) for other in found]
+        width = max(len(str(other.expert)) for other in found)
+        return [line.format(f"{other.expert:\u2007>{width}}", other.tokens, other.lift) for other in found]
 
     # What a person does
 

@@ -211,6 +211,13 @@ def test_the_graph_is_laid_out_beside_the_window_and_names_neighbours(view, qtbo
     assert view._side_title.text() == "EXPERT 3 FIRES WITH"
 
 
+def test_with_many_experts_the_sentence_says_that_edges_were_left_out(view):
+    view.show_graph(graph(experts=40))
+    view.show_mode("graph")
+    assert view.sentence() == "layer 5 · 40 experts · lines: the 4 strongest pairs of each beyond chance"
+    assert "Laying out" in view.findChild(GraphCanvas).waiting
+
+
 def test_a_click_on_a_circle_chooses_its_expert_and_hovering_tells_its_tokens(view, qtbot):
     view.show_graph(graph())
     view.show_mode("graph")
