@@ -4,7 +4,6 @@ from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from model.lenses.pooling import Pool
@@ -81,9 +80,9 @@ def scores(
         content_keys = finished(here.content_keys(head, rows=shape[1]))
         for rows in here.query_blocks(queries):
             block = here.block(head, rows, content_keys=content_keys)
-            hidden, at = ~block.visible(), slice(rows[0] - queries[0], rows[1] - queries[0])
-            content_HQK[index, at] = block.content_QK.masked_fill(hidden, -torch.inf).cpu().numpy()
-            position_HQK[index, at] = block.position_QK.masked_fill(hidden, -torch.inf).cpu().numpy()
+            at = slice(rows[0] - queries[0], rows[1] - queries[0])
+            content_HQK[index, at] = block.hide(block.content_QK).cpu().numpy()
+            position_HQK[index, at] = block.hide(block.position_QK).cpu().numpy()
     return content_HQK, position_HQK
 
 
@@ -139,5 +138,5 @@ def _values(block: Block, quantity: Quantity) -> Floats:
         values = block.probabilities()
     else:
         values = block.content_QK if quantity == "content" else block.position_QK
-    masked: Floats = values.masked_fill(~block.visible(), float("-inf")).cpu().numpy()
+    masked: Floats = block.hide(values).cpu().numpy()
     return masked

@@ -20,7 +20,7 @@ from model.recording.recording import Recording
 
 Range = tuple[int, int]
 
-BLOCK_SCORES = 2**20  # scores of one block: 4 MB for each of a few intermediate arrays
+BLOCK_SCORES = 2**19  # scores of one block: 2 MB for each of a few intermediate arrays
 BLOCK_PRODUCTS = 2**28  # multiplications of one block: some 10 ms on one core
 READ_NUMBERS = 2**22  # latents widened to float32, or keys restored, in one go
 
@@ -33,16 +33,19 @@ class Block(NamedTuple):
     first_query: int
     first_key: int
 
-    def visible(self) -> Tensor:
-        """Which keys each query sees: itself and those before it, bool [q, k]."""
-        rows, columns = self.content_QK.shape
-        query_Q = torch.arange(rows, device=self.content_QK.device) + self.first_query
-        key_K = torch.arange(columns, device=self.content_QK.device) + self.first_key
-        return key_K <= query_Q.unsqueeze(1)
+    def hide(self, values_QK: Tensor) -> Tensor:
+        """Put −inf, in place, where a key comes after its query; returns the same tensor."""
+        # Keys up to the first query are seen by the whole block, so only the others need a mask.
+        start = max(self.first_query + 1 - self.first_key, 0)
+        late_QK = values_QK[:, start:]
+        query_Q = torch.arange(late_QK.shape[0], device=late_QK.device) + self.first_query
+        key_K = torch.arange(late_QK.shape[1], device=late_QK.device) + self.first_key + start
+        late_QK.masked_fill_(key_K > query_Q.unsqueeze(1), -torch.inf)
+        return values_QK
 
     def probabilities(self) -> Tensor:
-        """Softmax over the visible keys, float32 [q, k]; only right when the block has all of them."""
-        return (self.content_QK + self.position_QK).masked_fill(~self.visible(), -torch.inf).softmax(dim=-1)
+        """Softmax over the keys each query sees, float32 [q, k]; only right when the block has all of them."""
+        return self.hide(self.content_QK + self.position_QK).softmax(dim=-1)
 
 
 class Layer:
