@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -27,11 +26,10 @@ from model.recording.columns import CHUNK_TOKENS, StepRow
 from model.recording.manifest import MANIFEST, ChunkEntry, Finish, Manifest, Reason, chunk_name, write_manifest
 from model.recording.projections import Projections, save_projections
 from model.recording.recording import Recording
+from model.recording.sources import CACHED, PROBED, Sources
 
 FLUSH_SECONDS = 2.0
 KEPT_BYTES_LIMIT = 256 * 2**20  # full chunks that wait in memory for a disk that refuses
-PROBED = ("query_source", "router_scores", "expert_ids", "expert_weights", "margins")
-CACHED = ("c_kv", "k_rope")
 
 
 class Recorder:
@@ -47,7 +45,7 @@ class Recorder:
         recording.chunks = self._chunks
         self._files = OpenFiles()
         self._entries: list[ChunkEntry] = []
-        self._sources = _Sources()
+        self._sources = Sources()
         self._paused = self._refused = False
         self._start_chunk(MemoryChunk(recording.columns))
 
@@ -135,7 +133,7 @@ class Recorder:
     ) -> None:
         """End the run: write all that is left and how it ended. Never raises."""
         self.recording.finish = Finish(reason, text, prefill_seconds, decode_tokens_per_second, note)
-        self._sources = _Sources()
+        self._sources = Sources()
         self._try(self._finish)
 
     def _finish(self) -> None:
@@ -234,39 +232,3 @@ class Recorder:
         ]
         self._ids = chunk.buffers["ids"]
         self._log_probability = chunk.buffers["log_probability"]
-
-
-class _Sources:
-    """numpy views of the probe's and the cache's tensors, made again only when those are others."""
-
-    def __init__(self) -> None:
-        self._probe: tuple[Probe[Tensor], int] | None = None
-        self._probed: list[Values] = []
-        self._cache_tensor: Tensor | None = None
-        self._cached: list[Values] = []
-
-    def rows(self, probe: Probe[Tensor], cache: LatentCache, count: int, logits: Tensor | None) -> list[Values]:
-        """The step's rows [rows, count, …], in the order PROBED, CACHED, logits."""
-        start, end = cache.length - count, cache.length
-        kept = [] if logits is None else [_numpy(logits).reshape(1, count, -1)]
-        if cache.c_kv_LTC.device.type != "cpu":
-            tensors = [getattr(probe, name)[:, :count] for name in PROBED]
-            tensors += [cache.c_kv_LTC[:, start:end], cache.k_rope_LTR[:, start:end]]
-            return [*[_numpy(tensor) for tensor in tensors], *kept]
-        if self._probe is None or probe is not self._probe[0] or count != self._probe[1]:
-            self._probe = probe, count
-            self._probed = [_numpy(getattr(probe, name))[:, :count] for name in PROBED]
-        if cache.c_kv_LTC is not self._cache_tensor:
-            self._cache_tensor = cache.c_kv_LTC
-            self._cached = [_numpy(cache.c_kv_LTC), _numpy(cache.k_rope_LTR)]
-        return [*self._probed, *[values[:, start:end] for values in self._cached], *kept]
-
-
-def _numpy(tensor: Tensor) -> Values:
-    """The values in CPU memory, shared when they are there already; bfloat16 as its bits."""
-    tensor = tensor.detach().cpu()
-    if tensor.dtype == torch.bfloat16:
-        bits: Values = tensor.view(torch.int16).numpy().view(np.uint16)
-        return bits
-    values: Values = tensor.numpy()
-    return values

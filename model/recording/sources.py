@@ -1,0 +1,48 @@
+"""Where a recorded step's values come from: views of the probe's and the cache's tensors."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.network.cache import LatentCache
+from model.probe import Probe
+from model.recording.chunk import Values
+
+PROBED = ("query_source", "router_scores", "expert_ids", "expert_weights", "margins")
+CACHED = ("c_kv", "k_rope")
+
+
+class Sources:
+    """numpy views of the probe's and the cache's tensors, made again only when those are others."""
+
+    def __init__(self) -> None:
+        self._probe: tuple[Probe[Tensor], int] | None = None
+        self._probed: list[Values] = []
+        self._cache_tensor: Tensor | None = None
+        self._cached: list[Values] = []
+
+    def rows(self, probe: Probe[Tensor], cache: LatentCache, count: int, logits: Tensor | None) -> list[Values]:
+        """The step's rows [rows, count, …], in the order PROBED, CACHED, logits."""
+        start, end = cache.length - count, cache.length
+        kept = [] if logits is None else [_numpy(logits).reshape(1, count, -1)]
+        if cache.c_kv_LTC.device.type != "cpu":
+            tensors = [getattr(probe, name)[:, :count] for name in PROBED]
+            tensors += [cache.c_kv_LTC[:, start:end], cache.k_rope_LTR[:, start:end]]
+            return [*[_numpy(tensor) for tensor in tensors], *kept]
+        if self._probe is None or probe is not self._probe[0] or count != self._probe[1]:
+            self._probe = probe, count
+            self._probed = [_numpy(getattr(probe, name))[:, :count] for name in PROBED]
+        if cache.c_kv_LTC is not self._cache_tensor:
+            self._cache_tensor = cache.c_kv_LTC
+            self._cached = [_numpy(cache.c_kv_LTC), _numpy(cache.k_rope_LTR)]
+        return [*self._probed, *[values[:, start:end] for values in self._cached], *kept]
+
+
+def _numpy(tensor: Tensor) -> Values:
+    """The values in CPU memory, shared when they are there already; bfloat16 as its bits."""
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.bfloat16:
+        bits: Values = tensor.view(torch.int16).numpy().view(np.uint16)
+        return bits
+    values: Values = tensor.numpy()
+    return values
