@@ -28,7 +28,7 @@ def generate(command: Generate, engine: Engine, inbox: Inbox) -> Work:
     model = engine.open_model()
     _check(command)
     ids = prompt_ids(command, model)
-    run, recorder = _begin(command, engine, model, len(ids))
+    run, recorder = begin(command, engine, model, len(ids))
     reporter = Reporter(command.request, run.info.run, run.recording, inbox)
     generation = Generation(command, model, recorder, reporter)
     generation.reason = "failed"  # until one of the ways out below says otherwise
@@ -61,7 +61,8 @@ def _check(command: Generate) -> None:
         raise Problem(f"{command.max_new_tokens} new tokens cannot be generated; ask for 0 or more.")
 
 
-def _begin(command: Generate, engine: Engine, model: OpenModel, prompt_tokens: int) -> tuple[Run, Recorder]:
+def begin(command: Generate, engine: Engine, model: OpenModel, prompt_tokens: int) -> tuple[Run, Recorder]:
+    """Start the recording of a run and add it to those that can be asked about. Raises Problem."""
     name = engine.new_name()
     folder = Path(command.folder) if command.folder else engine.scratch.folder(name)
     info = RunInfo(

@@ -50,9 +50,20 @@ NOTHING_CHOSEN = Choice(-1, math.nan)
 
 
 class Generation:
-    """The state of one run between its steps. `reason` and `note` say how it ended."""
+    """The state of one run between its steps. `reason` and `note` say how it ended.
 
-    def __init__(self, command: Generate, model: OpenModel, recorder: Recorder, reporter: Reporter) -> None:
+    `ends` are the token ids that end it, by default the checkpoint's.
+    """
+
+    def __init__(
+        self,
+        command: Generate,
+        model: OpenModel,
+        recorder: Recorder,
+        reporter: Reporter,
+        *,
+        ends: tuple[int, ...] | None = None,
+    ) -> None:
         self.reason: Reason = "length"
         self.note = ""
         self.generated: list[int] = []
@@ -65,6 +76,7 @@ class Generation:
         self._recorder = recorder
         self._reporter = reporter
         self._last = NOTHING_CHOSEN
+        self._ends = model.checkpoint.config.eos_token_ids if ends is None else ends
         self._sampler = Sampler(command.sampling)
         self._cache: LatentCache = model.decoder.new_cache()
         self._decode_probe = new_probe(model.decoder, 1)
@@ -117,7 +129,7 @@ class Generation:
         config = self._model.checkpoint.config
         while self._last.token >= 0:
             self.generated.append(self._last.token)
-            if self._last.token in config.eos_token_ids:
+            if self._last.token in self._ends:
                 self.reason = "eos"
                 return
             if len(self.generated) >= self._command.max_new_tokens:
@@ -159,13 +171,13 @@ class Generation:
 
     def _choose(self, logits_V: Tensor) -> Choice:
         """Sample; nothing is chosen when the logits are NaN or infinite."""
-        top = logits_V.topk(min(TOP_TOKENS, len(logits_V)))
-        total = logits_V.logsumexp(0)
-        if not math.isfinite(total):
+        told_V = logits_V.log_softmax(0)
+        top = told_V.topk(min(TOP_TOKENS, len(told_V)))
+        top_log_probability = top.values.tolist()
+        if not math.isfinite(top_log_probability[0]):
             return NOTHING_CHOSEN
         chosen = self._sampler.choose(logits_V)
-        numbers = torch.cat((logits_V[chosen : chosen + 1], top.values)).sub_(total).tolist()
-        return Choice(chosen, numbers[0], top.indices.tolist(), numbers[1:])
+        return Choice(chosen, float(told_V[chosen]), top.indices.tolist(), top_log_probability)
 
     def _row(self, choice: Choice, seconds: float, *, decode: bool) -> StepRow:
         pieces = self._model.pieces([choice.token, *choice.top_ids]) if choice.token >= 0 else [""]

@@ -1,11 +1,115 @@
-"""The Measure command."""
+"""The Measure command: decode speed with and without recording, and transformers', in the same minutes.
 
+All lanes take turns, a few tokens each and in a new order every time, so whatever else the machine does,
+and whatever the lane before left behind, hits them alike; a lane's speed is the median of its turns.
+"""
+
+import shutil
+import time
+from collections.abc import Generator, Mapping
+from random import Random
+from statistics import median
+from typing import Any
+
+import torch
+
+from model.engine import threads
 from model.engine.agenda import Work
+from model.engine.lanes import Lane, PlainLane, RecordedLane
+from model.engine.opened import OpenModel
+from model.engine.peer import Attention, PeerLane, load_peer
 from model.engine.runs import Engine
-from model.messages import Measure, Measured
+from model.messages import Measure, Measured, Measurement
+from model.problems import Problem
+
+TURN = 8  # tokens of one lane before the next lane's turn
+WARM_UP = 2  # tokens of a turn that are not timed: caches and thread counts settle
+SEED = 7
+RECORDING_LIMIT = 0.9  # recorded speed over plain speed, at least
+PEER_LIMITS = ((2048, 2.3), (0, 1.3))  # recorded speed over the peer's from this context on, at least
+ATTENTIONS: tuple[Attention, ...] = ("sdpa", "eager")
 
 
 def measure(command: Measure, engine: Engine) -> Work:
-    """Placeholder."""
-    engine.open_model()
-    yield Measured(request=command.request, measures={}, notes=[])
+    """Race at every context. Raises Problem for a context that the model does not have."""
+    model = engine.open_model()
+    peer = load_peer(model.checkpoint.path)
+    yield None
+    measures: dict[str, Measurement] = {}
+    for context in command.contexts:
+        turns = max(1, command.tokens // TURN)
+        speeds, tokens = yield from _race(engine, model, peer, context=context, turns=turns)
+        measures |= _measures(context, speeds, tokens)
+    notes = [] if peer is not None else ["transformers is not installed, so there is no peer to compare with."]
+    yield Measured(request=command.request, measures=measures, notes=notes)
+
+
+Race = tuple[dict[str, float], dict[str, list[int]]]
+
+
+def _race(
+    engine: Engine, model: OpenModel, peer: Any | None, *, context: int, turns: int
+) -> Generator[None, None, Race]:
+    """Tokens per second and tokens of every lane by name."""
+    needed = context + turns * (TURN + WARM_UP) + 1
+    limit = model.checkpoint.config.max_position_embeddings
+    if needed > limit:
+        raise Problem(
+            f"A context of {context} and the tokens after it need {needed} positions of {limit}; ask for less."
+        )
+    prompt = torch.randint(
+        model.checkpoint.config.vocab_size, (context,), generator=torch.Generator().manual_seed(SEED)
+    ).tolist()
+    folder = engine.scratch.folder(f"measure-{context}")
+    lanes: dict[str, Lane] = {
+        "recorded": RecordedLane(engine, model, prompt, tokens=needed, folder=folder),
+        "plain": PlainLane(model, prompt),
+    }
+    for attention in ATTENTIONS if peer is not None else ():
+        for count in sorted({1, threads.ALL}):
+            lanes[f"{attention} {count}"] = PeerLane(peer, prompt, attention=attention, threads=count)
+            yield
+    seconds: dict[str, list[float]] = {name: [] for name in lanes}
+    order, dice = list(lanes), Random(SEED)
+    for _ in range(turns):
+        dice.shuffle(order)
+        for name in order:
+            seconds[name].append(_turn(lanes[name]))
+            yield
+    shutil.rmtree(folder, ignore_errors=True)
+    return {name: 1 / median(times) for name, times in seconds.items()}, {
+        name: lane.tokens for name, lane in lanes.items()
+    }
+
+
+def _turn(lane: Lane) -> float:
+    """Seconds per token of one turn."""
+    threads.use(lane.threads)
+    for _ in range(WARM_UP):
+        lane.step()
+    began = time.perf_counter()
+    for _ in range(TURN):
+        lane.step()
+    return (time.perf_counter() - began) / TURN
+
+
+def _measures(context: int, speeds: Mapping[str, float], tokens: Mapping[str, list[int]]) -> dict[str, Measurement]:
+    recorded = speeds["recorded"]
+    peers = {name: speed for name, speed in speeds.items() if name not in ("recorded", "plain")}
+    found = {f"recording_{context}": _ratio(recorded, speeds["plain"], RECORDING_LIMIT)}
+    if not peers:
+        return found | {f"decode_{context}": Measurement(value=recorded, unit="tokens/s")}
+    best = max(peers, key=lambda name: peers[name])
+    limit = next(limit for start, limit in PEER_LIMITS if context >= start)
+    same = [ours == theirs for ours, theirs in zip(tokens["recorded"], tokens[best], strict=False)]
+    equal = same.index(False) if False in same else len(same)
+    return found | {
+        f"decode_{context}": _ratio(recorded, peers[best], limit),
+        f"same_tokens_{context}": Measurement(
+            value=equal, unit="tokens", peer=len(same), ratio=equal / len(same), limit=1.0
+        ),
+    }
+
+
+def _ratio(value: float, peer: float, limit: float) -> Measurement:
+    return Measurement(value=value, unit="tokens/s", peer=peer, ratio=value / peer, limit=limit)

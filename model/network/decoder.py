@@ -73,13 +73,14 @@ class Decoder:
             absorbed=absorbed,
         )
         x_TD = F.embedding(ids_T, self.weights.embedding_VD)
+        traces = []
         for index in range(self.config.layers):
             x_TD, trace = self.layer(index, x_TD, step)
             if probe is not None:
-                self._report(probe, index, trace)
+                traces.append(trace)
         cache.advance(tokens)
         if probe is not None:
-            probe.tokens = tokens
+            _report(probe, traces, tokens)
         return self.logits(x_TD[-1:] if logits == "last" else x_TD)
 
     def layer(self, index: int, x_TD: Tensor, step: Step) -> tuple[Tensor, LayerTrace]:
@@ -118,16 +119,6 @@ class Decoder:
         routing = moe.route(x_TD, weights.mlp, self.config.router)
         return moe.mix(x_TD, routing, weights.mlp), routing
 
-    def _report(self, probe: Probe[Tensor], index: int, trace: LayerTrace) -> None:
-        tokens = len(trace.query_source_TS)
-        probe.query_source[index, :tokens] = trace.query_source_TS
-        if trace.routing is not None:
-            row = self.config.moe_layers.index(index)
-            probe.router_scores[row, :tokens] = trace.routing.scores_TE
-            probe.expert_ids[row, :tokens] = trace.routing.ids_TA
-            probe.expert_weights[row, :tokens] = trace.routing.weights_TA
-            probe.margins[row, :tokens] = trace.routing.margin_T
-
 
 def new_probe(decoder: Decoder, capacity: int) -> Probe[Tensor]:
     """A Probe for steps of up to `capacity` tokens, its arrays on the decoder's device."""
@@ -144,6 +135,18 @@ def new_probe(decoder: Decoder, capacity: int) -> Probe[Tensor]:
         expert_weights=torch.empty((moe_layers, capacity, chosen), device=device),
         margins=torch.empty((moe_layers, capacity), device=device),
     )
+
+
+def _report(probe: Probe[Tensor], traces: list[LayerTrace], tokens: int) -> None:
+    """Fill the first rows of all layers at once: five operations a step, not five a layer."""
+    torch.stack([trace.query_source_TS for trace in traces], out=probe.query_source[:, :tokens])
+    routings = [trace.routing for trace in traces if trace.routing is not None]
+    if routings:
+        torch.stack([routing.scores_TE for routing in routings], out=probe.router_scores[:, :tokens])
+        torch.stack([routing.ids_TA for routing in routings], out=probe.expert_ids[:, :tokens])
+        torch.stack([routing.weights_TA for routing in routings], out=probe.expert_weights[:, :tokens])
+        torch.stack([routing.margin_T for routing in routings], out=probe.margins[:, :tokens])
+    probe.tokens = tokens
 
 
 def _visible(start: int, tokens: int, device: torch.device, *, absorbed: bool) -> Tensor | None:

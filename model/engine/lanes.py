@@ -1,0 +1,74 @@
+"""What the decoding benchmark races against each other: the same continuation, made in different ways."""
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from model.config import Sampling
+from model.engine import threads
+from model.engine.generate import begin
+from model.engine.generation import Generation
+from model.engine.opened import OpenModel
+from model.engine.reporter import Reporter
+from model.engine.runs import Engine
+from model.messages import Command, Generate, Shutdown
+from model.network.sampling import Sampler
+
+
+class Lane(Protocol):
+    """`step` makes one token more; `tokens` are those made so far; `threads` what it runs on."""
+
+    threads: int
+    tokens: list[int]
+
+    def step(self) -> None:
+        """Make one token."""
+
+
+class PlainLane:
+    """The network and the sampler alone: nothing is recorded, nobody is told."""
+
+    def __init__(self, model: OpenModel, prompt: list[int]) -> None:
+        self.threads = threads.decode_threads(model.checkpoint.config, model.dtype)
+        self._decoder = model.decoder
+        self._sampler = Sampler(Sampling())
+        self._cache = model.decoder.new_cache()
+        with torch.inference_mode():
+            logits_1V = self._decoder.step(torch.tensor(prompt), self._cache)
+        self.tokens = [self._sampler.choose(logits_1V[0])]
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Feed the last token and choose the next."""
+        logits_1V = self._decoder.step(torch.tensor(self.tokens[-1:]), self._cache, absorbed=True)
+        self.tokens.append(self._sampler.choose(logits_1V[0]))
+
+
+class RecordedLane:
+    """A run as every run is: recorded, written to disk, told in batches."""
+
+    def __init__(self, engine: Engine, model: OpenModel, prompt: list[int], *, tokens: int, folder: Path) -> None:
+        self.threads = threads.decode_threads(model.checkpoint.config, model.dtype)
+        command = Generate(token_ids=prompt, max_new_tokens=tokens, folder=str(folder))
+        run, recorder = begin(command, engine, model, len(prompt))
+        reporter = Reporter(0, run.info.run, run.recording, _Nobody())
+        self._generation = Generation(command, model, recorder, reporter, ends=())
+        self.tokens = self._generation.generated
+        for _ in self._generation.prefill(prompt):
+            pass
+        self._work = self._generation.decode()
+
+    def step(self) -> None:
+        """The next step of the run."""
+        next(self._work)
+
+
+class _Nobody:
+    """An asker who asks nothing and always keeps up."""
+
+    def take(self, *, wait: bool) -> Command | None:
+        return Shutdown() if wait else None
+
+    def congested(self) -> bool:
+        return False
