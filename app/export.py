@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData, QPoint, QRect, QSizeF
 from PySide6.QtGui import QGuiApplication, QImage, QPageSize, QPaintDevice, QPainter, QPdfWriter
-from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QWidget
 
 from model.problems import Problem
@@ -86,6 +85,8 @@ def _save_png(widget: QWidget, path: Path, scale: float, title: str) -> bool:
 
 
 def _save_svg(widget: QWidget, path: Path, scale: float, title: str) -> bool:
+    from PySide6.QtSvg import QSvgGenerator  # late: the first paint should not wait for it
+
     generator = QSvgGenerator()
     generator.setFileName(str(path))
     generator.setSize(widget.size() * scale)

@@ -1,14 +1,19 @@
 """Where the experts of the graph lie, and which form communities: pure computation, fit for a thread."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
 from widgets.devices.cofiring import kept_edges, lifts
 from widgets.devices.data import ExpertGraph
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 SEED = 7
 FIRST_ITERATIONS = 80
@@ -41,6 +46,9 @@ def lay_out(graph: ExpertGraph, before: NDArray[np.float64] | None = None) -> Gr
 
     Takes about 0.2 s for 256 experts.
     """
+    # Here, in the layout's own thread: networkx takes a tenth of a second that the first paint cannot spare.
+    import networkx as nx
+
     lift = lifts(graph.counts, graph.together)
     edges = tuple((one, other, float(lift[one, other])) for one, other in kept_edges(graph.counts, graph.together))
     net = nx.Graph()
@@ -60,6 +68,8 @@ def number_communities(found: list[set[int]], experts: int) -> NDArray[np.int64]
 
 
 def _places(net: nx.Graph, start: NDArray[np.float64], *, first: bool) -> NDArray[np.float64]:
+    import networkx as nx  # late, as above
+
     hung = net.copy()
     hung.add_weighted_edges_from((HUB, expert, HUB_PULL) for expert in net)
     position: Mapping[int, NDArray[np.float64]] = {expert: start[expert] for expert in net} | {HUB: start.mean(axis=0)}
