@@ -50,7 +50,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("resources/loupe-mini"), help="checkpoint folder to write")
     parser.add_argument("--work", type=Path, default=Path("out/training"), help="the run's state and tokenizer")
     options = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # the machine may still be training; idle threads of a pool would spin
+    torch.set_num_threads(1)  # beside a run that still goes on, a second thread would mostly wait and spin
     domains = corpus.read(options.corpus)
     publish(
         options.out,

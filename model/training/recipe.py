@@ -15,7 +15,7 @@ class Recipe:
     seed: int = 20
     sequence_length: int = 512
     long_sequence_length: int = 2048
-    micro_batch_tokens: int = 4096
+    micro_batch_tokens: int = 2048
     micro_batches: int = 2
     warmup_tokens: int = 600_000
     matrix_rate: float = 4e-3  # Muon, update scaled to AdamW's root mean square

@@ -18,7 +18,7 @@ from model.training.run import Progress
 from model.training.specialisation import expert_counts, max_violation, mutual_information
 from model.training.tokenizer import encode
 
-SEQUENCES_PER_DOMAIN = 24
+SEQUENCES_PER_DOMAIN = 12
 HEAD_TEXT_TOKENS = 256
 
 
