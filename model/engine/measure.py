@@ -1,12 +1,13 @@
 """The Measure command: decode speed with and without recording, and transformers', in the same minutes.
 
-All lanes take turns, a few tokens each and in a new order every time, so whatever else the machine does,
-and whatever the lane before left behind, hits them alike; a lane's speed is the median of its turns.
+Lanes take turns, a few tokens each and in a new order every time, so whatever else the machine does, and
+whatever the lane before left behind, hits them alike. Our two lanes share a turn and alternate token by
+token, since their difference is small. A lane's speed is the median of its turns.
 """
 
 import shutil
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from random import Random
 from statistics import median
 from typing import Any
@@ -27,6 +28,7 @@ WARM_UP = 2  # tokens of a turn that are not timed: caches and thread counts set
 SEED = 7
 RECORDING_LIMIT = 0.9  # recorded speed over plain speed, at least
 PEER_LIMITS = ((2048, 2.3), (0, 1.3))  # recorded speed over the peer's from this context on, at least
+OURS = ("recorded", "plain")
 ATTENTIONS: tuple[Attention, ...] = ("sdpa", "eager")
 
 
@@ -70,11 +72,12 @@ def _race(
             lanes[f"{attention} {count}"] = PeerLane(peer, prompt, attention=attention, threads=count)
             yield
     seconds: dict[str, list[float]] = {name: [] for name in lanes}
-    order, dice = list(lanes), Random(SEED)
+    order, dice = [OURS, *((name,) for name in lanes if name not in OURS)], Random(SEED)
     for _ in range(turns):
         dice.shuffle(order)
-        for name in order:
-            seconds[name].append(_turn(lanes[name]))
+        for names in order:
+            for name, each in zip(names, _turn([lanes[name] for name in names]), strict=True):
+                seconds[name].append(each)
             yield
     shutil.rmtree(folder, ignore_errors=True)
     return {name: 1 / median(times) for name, times in seconds.items()}, {
@@ -82,20 +85,24 @@ def _race(
     }
 
 
-def _turn(lane: Lane) -> float:
-    """Seconds per token of one turn."""
-    threads.use(lane.threads)
-    for _ in range(WARM_UP):
-        lane.step()
-    began = time.perf_counter()
+def _turn(lanes: Sequence[Lane]) -> list[float]:
+    """Seconds per token of each lane in one turn; lanes that share a turn have the same thread count."""
+    threads.use(lanes[0].threads)
+    for lane in lanes:
+        for _ in range(WARM_UP):
+            lane.step()
+    seconds = [0.0] * len(lanes)
     for _ in range(TURN):
-        lane.step()
-    return (time.perf_counter() - began) / TURN
+        for index, lane in enumerate(lanes):
+            began = time.perf_counter()
+            lane.step()
+            seconds[index] += time.perf_counter() - began
+    return [total / TURN for total in seconds]
 
 
 def _measures(context: int, speeds: Mapping[str, float], tokens: Mapping[str, list[int]]) -> dict[str, Measurement]:
     recorded = speeds["recorded"]
-    peers = {name: speed for name, speed in speeds.items() if name not in ("recorded", "plain")}
+    peers = {name: speed for name, speed in speeds.items() if name not in OURS}
     found = {f"recording_{context}": _ratio(recorded, speeds["plain"], RECORDING_LIMIT)}
     if not peers:
         return found | {f"decode_{context}": Measurement(value=recorded, unit="tokens/s")}
