@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication
 from app.parts import Parts
 from app.state import Run, State
 from model.messages import CheckpointSummary
-from widgets.checkpoint_facts import CheckpointFacts
+from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice
 
 FAMILY_NAMES = {"deepseek_v2": "DeepSeek-V2", "deepseek_v3": "DeepSeek-V3"}
 RECORDING_LIMIT = 10**9  # bytes a run may hold in memory
@@ -44,8 +44,10 @@ def show_prompt(parts: Parts, state: State) -> None:
     parts.prompt.show_running(bool(state.running))
     run = state.run
     if run is not None:
-        prompt = "".join(run.texts[_first_text(run) : run.info.prompt_tokens])
-        parts.prompt.show_text(prompt, "".join(run.chosen_texts))
+        # Without a tokenizer the texts are ids, which would run into one another.
+        between = " " if run.texts and _is_id(run.texts[0]) else ""
+        prompt = between.join(run.texts[_first_text(run) : run.info.prompt_tokens])
+        parts.prompt.show_text(prompt, between + between.join(run.chosen_texts))
     parts.prompt.show_runs(
         [
             (each.info.run, each.info.title, f"{each.info.prompt_tokens} + {each.generated}", each is run)
@@ -80,13 +82,22 @@ def show_notices(parts: Parts, before: State, state: State) -> None:
         parts.notices.dismiss()
 
 
-def show_sheet(parts: Parts, before: State, state: State) -> None:
-    """The description of a folder that waits to be accepted."""
+def show_sheet(parts: Parts, before: State, state: State) -> bool:
+    """The description of a folder that waits to be accepted; True when there is a new one to make room for."""
     if state.described is before.described:
-        return
+        return False
     if state.described is not None:
-        parts.sheet.show_facts(facts(state.described.summary))
+        parts.sheet.show_facts(facts(state.described.summary), devices=_devices(state))
     parts.sheet.setVisible(state.described is not None)
+    return state.described is not None
+
+
+def _devices(state: State) -> tuple[DeviceChoice, ...]:
+    """Where a model could run, as the engine found it; the first is what `auto` means."""
+    assert state.described is not None
+    free = state.described.summary.free_bytes
+    names = state.ready.devices if state.ready is not None else []
+    return tuple(DeviceChoice(name, name.upper(), free) for name in names)
 
 
 def facts(summary: CheckpointSummary) -> CheckpointFacts:
@@ -122,6 +133,10 @@ def read_samples(path: Path) -> list[tuple[str, str, str]]:
     """Sample prompts of our own resources: domain, title, prompt."""
     samples = json.loads(path.read_text(encoding="utf-8"))["samples"]
     return [(sample["domain"], sample["title"], sample["prompt"]) for sample in samples]
+
+
+def _is_id(text: str) -> bool:
+    return text.startswith("#") and text[1:].isdecimal()
 
 
 def _first_text(run: Run) -> int:

@@ -1,5 +1,6 @@
 """One QPalette and one style sheet made from a Palette: everything the window wears."""
 
+from functools import lru_cache
 from string import Template
 
 from PySide6.QtCore import QLoggingCategory
@@ -18,7 +19,8 @@ def apply_theme(application: QApplication, palette: Palette) -> None:
     """Dress the application; every widget repaints by itself."""
     # A script without an OpenType font is drawn with another; Qt need not say so for every token.
     QLoggingCategory.setFilterRules("qt.text.font.db=false")
-    application.setStyle("Fusion")
+    if application.style().name() != "fusion":
+        application.setStyle("Fusion")
     application.setFont(ui_font())
     application.setPalette(_qt_palette(palette))
     application.setStyleSheet(_style_sheet(palette))
@@ -45,6 +47,7 @@ def has_han_font() -> bool:
     return bool(_present(HAN_FAMILIES))
 
 
+@lru_cache(maxsize=8)
 def _present(families: tuple[str, ...]) -> list[str]:
     known = set(QFontDatabase.families())
     return [family for family in families if family in known]

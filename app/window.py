@@ -49,7 +49,8 @@ class MainWindow(QMainWindow):
         chrome.show_model(parts, state)
         chrome.show_status(parts, state)
         chrome.show_notices(parts, before, state)
-        chrome.show_sheet(parts, before, state)
+        if chrome.show_sheet(parts, before, state):
+            self._place_sheet()
         if everything or (before.runs, before.current, before.running) != (state.runs, state.current, state.running):
             chrome.show_prompt(parts, state)
             present.show_timeline(parts.timeline, state)
@@ -102,7 +103,12 @@ class MainWindow(QMainWindow):
 
     def _place_sheet(self) -> None:
         sheet, centre = self.parts.sheet, self._centre
-        sheet.adjustSize()
+        width = min(sheet.maximumWidth(), centre.width() - 32)
+        layout = sheet.layout()
+        height = (
+            layout.totalHeightForWidth(width) if layout and layout.hasHeightForWidth() else sheet.sizeHint().height()
+        )
+        sheet.resize(width, min(max(height, sheet.minimumSizeHint().height()), centre.height() - 32))
         sheet.move((centre.width() - sheet.width()) // 2, max(56, (centre.height() - sheet.height()) // 3))
         sheet.raise_()
 

@@ -66,7 +66,7 @@ class RunningWindow(QObject):
         apply_theme(application, self.palette())
         self.window = MainWindow(self.session, samples=read_samples(RESOURCES / "samples.json"))
         self._restore_place()
-        self._dress()
+        self.window.parts.show_palette(self.palette())
         self._connect()
         # The engine's process starts after the first paint: nothing may come before the window.
         _after_first_paint(self.window, self._begin)

@@ -104,8 +104,6 @@ class CheckpointSheet(QFrame):
         self._path.set_full_text(facts.path)
         self._about.setText(description(facts))
         notes = list(facts.notes)
-        if not facts.has_tokenizer:
-            notes.append(self.tr("No tokenizer in the folder: prompts are token ids."))
         self._notes.setText("\n".join(f"· {note}" for note in notes))
         self._notes.setVisible(bool(notes))
         self.setAccessibleName(facts.name)
