@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from widgets.scripts import drawable
+
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}
 # Characters that would reorder or hide the text around them.
 HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -16,7 +18,8 @@ def visible(text: str, *, limit: int = 24, keep_inner_spaces: bool = False) -> s
         return "∅"
     if len(text) > 1 and text[0] == " " and not text[1].isspace():
         text = text[1:]
-    if text.isalnum():  # letters and digits only, by far the most tokens: nothing to make visible
+    # Letters and digits only, by far the most tokens: nothing to make visible.
+    if text.isalnum() and (text.isascii() or all(drawable(character) for character in text[:limit])):
         return text if len(text) <= limit else text[: limit - 1] + "…"
     shown = "".join(
         character if keep_inner_spaces and character == " " else _visible_character(character)
@@ -28,7 +31,7 @@ def visible(text: str, *, limit: int = 24, keep_inner_spaces: bool = False) -> s
 def _visible_character(character: str) -> str:
     if character in VISIBLE:
         return VISIBLE[character]
-    if unicodedata.category(character) in HIDDEN_CATEGORIES:
+    if unicodedata.category(character) in HIDDEN_CATEGORIES or not drawable(character):
         return f"‹{ord(character):X}›"
     if unicodedata.combining(character):
         return "◌" + character
