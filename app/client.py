@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from app import worker
-from model.messages import FRAME_LIMIT, Command, Event, Shutdown, decode_event, encode
+from model.messages import FRAME_LIMIT, PROTOCOL, Command, Event, Ready, Shutdown, decode_event, encode
 
 QUEUE_LIMIT = 1024  # commands that an engine has not taken yet
 CLOSE_SECONDS = 1.0  # for the engine to end by itself before it is killed
@@ -86,6 +86,9 @@ class EngineClient:
         try:
             while True:
                 event = decode_event(self._receive())
+                if isinstance(event, Ready) and event.protocol != PROTOCOL:
+                    reason = f"Engine stopped: it speaks protocol {event.protocol} and this window {PROTOCOL}"
+                    break
                 if not self._closing:
                     self._on_event(event)
         except EOFError:

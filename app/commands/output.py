@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 
 Value = object
+SHOWN = 16  # of a list, in text for people
 
 
 def show(result: Mapping[str, Value], *, as_json: bool) -> None:
@@ -29,7 +30,8 @@ def _readable(value: Value) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items())
     if isinstance(value, list | tuple):
-        return " ".join(_readable(inner) for inner in value) or "–"
+        more = f" … ({len(value):,} in all)" if len(value) > SHOWN else ""
+        return (" ".join(str(inner) for inner in value[:SHOWN]) or "–") + more
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -7,10 +7,10 @@ token, since their difference is small. A lane's speed is the median of its turn
 
 import shutil
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from random import Random
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -33,38 +33,40 @@ ATTENTIONS: tuple[Attention, ...] = ("sdpa", "eager")
 
 
 def measure(command: Measure, engine: Engine) -> Work:
-    """Race at every context. Raises Problem for a context that the model does not have."""
+    """Race at every context, or at the longest that the model has room for. Raises Problem when there is no room."""
     model = engine.open_model()
     peer = load_peer(model.checkpoint.path)
     yield None
     measures: dict[str, Measurement] = {}
     for context in command.contexts:
         turns = max(1, command.tokens // TURN)
-        speeds, tokens = yield from _race(engine, model, peer, context=context, turns=turns)
-        measures |= _measures(context, speeds, tokens)
+        race = yield from _race(engine, model, peer, context=context, turns=turns)
+        measures |= _measures(race, wanted=context)
     notes = [] if peer is not None else ["transformers is not installed, so there is no peer to compare with."]
     yield Measured(request=command.request, measures=measures, notes=notes)
 
 
-Race = tuple[dict[str, float], dict[str, list[int]]]
+class Race(NamedTuple):
+    """Tokens per second and tokens of every lane by name, after `context` tokens."""
+
+    context: int
+    speeds: dict[str, float]
+    tokens: dict[str, list[int]]
 
 
 def _race(
     engine: Engine, model: OpenModel, peer: Any | None, *, context: int, turns: int
 ) -> Generator[None, None, Race]:
-    """Tokens per second and tokens of every lane by name."""
-    needed = context + turns * (TURN + WARM_UP) + 1
-    limit = model.checkpoint.config.max_position_embeddings
-    if needed > limit:
-        raise Problem(
-            f"A context of {context} and the tokens after it need {needed} positions of {limit}; ask for less."
-        )
+    made = turns * (TURN + WARM_UP) + 1
+    context = min(context, model.checkpoint.config.max_position_embeddings - made)
+    if context < 1:
+        raise Problem(f"The model's context has no room for {made} tokens; measure fewer.")
     prompt = torch.randint(
         model.checkpoint.config.vocab_size, (context,), generator=torch.Generator().manual_seed(SEED)
     ).tolist()
     folder = engine.scratch.folder(f"measure-{context}")
     lanes: dict[str, Lane] = {
-        "recorded": RecordedLane(engine, model, prompt, tokens=needed, folder=folder),
+        "recorded": RecordedLane(engine, model, prompt, tokens=made, folder=folder),
         "plain": PlainLane(model, prompt),
     }
     for attention in ATTENTIONS if peer is not None else ():
@@ -80,9 +82,8 @@ def _race(
                 seconds[name].append(each)
             yield
     shutil.rmtree(folder, ignore_errors=True)
-    return {name: 1 / median(times) for name, times in seconds.items()}, {
-        name: lane.tokens for name, lane in lanes.items()
-    }
+    speeds = {name: 1 / median(times) for name, times in seconds.items()}
+    return Race(context, speeds, {name: lane.tokens for name, lane in lanes.items()})
 
 
 def _turn(lanes: Sequence[Lane]) -> list[float]:
@@ -100,14 +101,15 @@ def _turn(lanes: Sequence[Lane]) -> list[float]:
     return [total / TURN for total in seconds]
 
 
-def _measures(context: int, speeds: Mapping[str, float], tokens: Mapping[str, list[int]]) -> dict[str, Measurement]:
+def _measures(race: Race, *, wanted: int) -> dict[str, Measurement]:
+    context, speeds, tokens = race
     recorded = speeds["recorded"]
     peers = {name: speed for name, speed in speeds.items() if name not in OURS}
     found = {f"recording_{context}": _ratio(recorded, speeds["plain"], RECORDING_LIMIT)}
     if not peers:
         return found | {f"decode_{context}": Measurement(value=recorded, unit="tokens/s")}
     best = max(peers, key=lambda name: peers[name])
-    limit = next(limit for start, limit in PEER_LIMITS if context >= start)
+    limit = next(limit for start, limit in PEER_LIMITS if wanted >= start)
     same = [ours == theirs for ours, theirs in zip(tokens["recorded"], tokens[best], strict=False)]
     equal = same.index(False) if False in same else len(same)
     return found | {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.client import EngineClient
-from model.messages import FRAME_LIMIT, Describe, Event, Heartbeat, Ready
+from model.messages import FRAME_LIMIT, PROTOCOL, Describe, Event, Heartbeat, Ready, encode
 
 DEATH_SECONDS = 2.0
 START_SECONDS = 60.0
@@ -26,6 +26,11 @@ def engine_that_talks_rubbish(connection: Connection) -> None:
 
 def engine_that_announces_a_huge_frame(connection: Connection) -> None:
     os.write(connection.fileno(), (FRAME_LIMIT + 1).to_bytes(4, "big"))
+    connection.recv_bytes()
+
+
+def engine_of_another_version(connection: Connection) -> None:
+    connection.send_bytes(encode(Ready(protocol=PROTOCOL + 1)))
     connection.recv_bytes()
 
 
@@ -95,6 +100,13 @@ def test_rubbish_from_the_engine_ends_it_with_a_sentence() -> None:
 def test_a_frame_beyond_the_limit_ends_the_engine_before_it_is_read() -> None:
     ear = Ear(entry=engine_that_announces_a_huge_frame)
     assert "unreadable" in ear.deaths.get(timeout=START_SECONDS)
+
+
+def test_an_engine_of_another_version_is_ended_with_both_numbers() -> None:
+    ear = Ear(entry=engine_of_another_version)
+    sentence = ear.deaths.get(timeout=START_SECONDS)
+    assert str(PROTOCOL) in sentence
+    assert str(PROTOCOL + 1) in sentence
 
 
 def test_sending_never_blocks_and_says_when_the_engine_takes_nothing() -> None:

@@ -1,0 +1,90 @@
+from itertools import count
+from typing import Any
+
+import pytest
+
+from model.engine import agenda as module
+from model.engine.agenda import Agenda, Job, Work
+from model.messages import Heartbeat, Verified
+
+
+class Clock:
+    """Time that passes only when a piece of work says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def pieces(self, seconds: float, name: str, log: list[str]) -> Work:
+        for _ in count():
+            self.now += seconds
+            log.append(name)
+            yield None
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module.time, "monotonic", clock.monotonic)
+    return clock
+
+
+def test_long_questions_leave_a_run_two_thirds_of_the_time(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.004, "run", log)))
+    agenda.add_question(Job(2, clock.pieces(0.050, "question", log)))
+    while clock.now < 10:
+        agenda.advance(questions=True)
+    asked = 0.050 * log.count("question")
+    assert asked / clock.now == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_a_question_need_not_wait_for_a_run_to_end(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.004, "run", log)))
+    agenda.advance(questions=True)
+    agenda.add_question(Job(2, clock.pieces(0.001, "question", log)))
+    agenda.advance(questions=True)
+    assert log == ["run", "question"]
+
+
+def test_questions_wait_while_the_asker_is_behind_and_the_run_goes_on(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.004, "run", log)))
+    agenda.add_question(Job(2, clock.pieces(0.001, "question", log)))
+    for _ in range(5):
+        agenda.advance(questions=False)
+    assert set(log) == {"run"}
+
+
+def test_runs_are_done_one_after_the_other() -> None:
+    def run(name: int) -> Work:
+        yield Heartbeat(request=name, step_age=0.0, resident_bytes=0)
+        yield Verified(
+            request=name, attention_max_abs=0.0, absorbed_max_abs=0.0, routing_equal=True, tokens=1, passed=True
+        )
+
+    agenda = Agenda()
+    agenda.add_run(Job(1, run(1)))
+    agenda.add_run(Job(2, run(2)))
+    told: list[Any] = []
+    while not agenda.idle:
+        told += agenda.advance(questions=True)
+    assert [event.request for event in told] == [1, 1, 2, 2]
+
+
+def test_work_that_waits_can_be_stopped_before_it_begins() -> None:
+    begun: list[str] = []
+
+    def work() -> Work:
+        begun.append("begun")
+        yield None
+
+    agenda = Agenda()
+    agenda.add_run(Job(1, work()))
+    events = agenda.stop(1)
+    assert [event.request for event in events] == [1]
+    assert agenda.idle
+    assert not begun
