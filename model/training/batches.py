@@ -42,8 +42,10 @@ class Batches:
         sequences = tokens // length
         rows = np.empty((sequences, length + 1), dtype=np.int64)
         rows[:, 0] = DOCUMENT_END_ID
-        for row, domain in zip(rows, random.choice(len(self._streams), size=sequences, p=self._shares), strict=True):
-            stream = self._streams[domain]
+        # Even strides through the shares: few sequences a step, yet every step sees most domains.
+        places = (random.random() + np.arange(sequences)) / sequences
+        for row, domain in zip(rows, np.searchsorted(self._shares.cumsum(), places), strict=True):
+            stream = self._streams[min(domain, len(self._streams) - 1)]
             start = int(random.integers(0, len(stream) - length))
             row[1:] = stream[start : start + length]
         ids_BT = torch.from_numpy(rows)

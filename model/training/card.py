@@ -17,8 +17,7 @@ tags: [deepseek_v2, mla, moe]
 
 A DeepSeek-V2-style language model of {millions:.1f} million parameters ({active:.1f} million active per token),
 trained for Latent Loupe so that there is something small and real to look into: multi-head latent attention,
-device-limited expert routing and a latent KV cache, all in the layout of the large models. Any loader of `deepseek_v2`
-reads it.
+device-limited expert routing and a latent KV cache, in the layout of the large models. It loads as `deepseek_v2`.
 
 {layers} layers (the first dense), width {width}, {heads} heads ({nope} content + {rope} rotary, value {value}),
 query latent {q_lora}, KV latent {kv_lora}, {experts} routed experts in {groups} device groups, top-{chosen} within the
@@ -34,9 +33,8 @@ of {length} tokens; while the rate decays, every second step has sequences of {l
 embedding, router and norms; compute in bfloat16. Cross entropy plus DeepSeek-V2's expert, device and communication
 balance losses ({alphas}).
 
-To reproduce: `python -m model.training --corpus DIR --out resources/loupe-mini --tokens {exact} --decay-tokens N`, then
-`python -m model.training.publish` with the same folders if the run was stopped early. The seed is fixed; the same
-machine and libraries give the same weights.
+To repeat it: `python -m model.training --corpus DIR --out resources/loupe-mini --tokens {exact}`. The seed is fixed, so
+the same machine and libraries give the same weights again. {note}
 """
 
 LIMITS = """\
@@ -56,9 +54,12 @@ source was read from the standard library of the interpreter that trained (PSF l
 """
 
 
-def card(config: ModelConfig, recipe: Recipe, report: dict[str, Any], *, credit_lines: str) -> str:
-    """The whole card. `credit_lines` are the credits that the corpus's licences ask for, word for word."""
-    parts = [_header(config, report), _training(recipe, report), _held_out(report), _inside(report), LIMITS]
+def card(config: ModelConfig, recipe: Recipe, report: dict[str, Any], *, credit_lines: str, note: str = "") -> str:
+    """The whole card. `credit_lines` are the credits that the corpus's licences ask for, word for word.
+
+    `note` says where this run left the recipe.
+    """
+    parts = [_header(config, report), _training(recipe, report, note), _held_out(report), _inside(report), LIMITS]
     return "\n".join([*parts, SOURCES, credit_lines])
 
 
@@ -91,9 +92,10 @@ def _header(config: ModelConfig, report: dict[str, Any]) -> str:
     )
 
 
-def _training(recipe: Recipe, report: dict[str, Any]) -> str:
+def _training(recipe: Recipe, report: dict[str, Any], note: str) -> str:
     taken = report["training"]
     return TRAINING.format(
+        note=note,
         tokens=taken["tokens"] / 1e6,
         exact=taken["tokens"],
         steps=taken["steps"],

@@ -23,6 +23,7 @@ def export(
     """Write config, weights and tokenizer; one tensor per expert, a tied head not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # safetensors makes it readable by its owner alone
     write_json(folder / "config.json", config_json(config, recipe))
     write_json(folder / "generation_config.json", GENERATION)
     write_json(folder / "tokenizer_config.json", tokenizer_json(config))

@@ -59,11 +59,11 @@ def _block(q_XTN: Tensor, k_XTN: Tensor, v_XTV: Tensor, start: int) -> Tensor:
     hidden_TK = torch.full((end - start, end), float("-inf"), dtype=q_XTN.dtype).triu(start + 1)
     keys_XNK = k_XTN[:, :end].transpose(1, 2)
     shares_XTK = torch.baddbmm(hidden_TK, q_XTN[:, start:end], keys_XNK).softmax(dim=-1)
-    return torch.bmm(shares_XTK, v_XTV[:, :end])
+    return shares_XTK.bmm(v_XTV[:, :end])
 
 
 def _by_sequence_and_head(x_THX: Tensor, sequences: int) -> Tensor:
-    return x_THX.unflatten(0, (sequences, -1)).transpose(1, 2).flatten(0, 1)
+    return torch.flatten(x_THX.unflatten(0, (sequences, -1)).transpose(1, 2), 0, 1)
 
 
 def _mix(x_TD: Tensor, routing: moe.Routing, weights: MoeWeights) -> Tensor:

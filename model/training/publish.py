@@ -18,7 +18,14 @@ from model.training.run import load_state
 
 
 def publish(
-    out: Path, *, work: Path, corpus_folder: Path, config: ModelConfig, recipe: Recipe, domains: list[Domain]
+    out: Path,
+    *,
+    work: Path,
+    corpus_folder: Path,
+    config: ModelConfig,
+    recipe: Recipe,
+    domains: list[Domain],
+    note: str = "",
 ) -> None:
     """Export the state's weights, report on exactly these rounded weights, write the card, copy the licences."""
     masters, progress = load_state(work)
@@ -29,7 +36,8 @@ def publish(
     write_json(out / "report.json", facts)
     sources = corpus_folder / "SOURCES.md"
     text = sources.read_text(encoding="utf-8") if sources.exists() else ""
-    (out / "README.md").write_text(card(config, recipe, facts, credit_lines=credits_of(text)), encoding="utf-8")
+    words_of_card = card(config, recipe, facts, credit_lines=credits_of(text), note=note)
+    (out / "README.md").write_text(words_of_card, encoding="utf-8")
     if text:
         (out / "SOURCES.md").write_text(text, encoding="utf-8")
     if (corpus_folder / "LICENSES").is_dir():
@@ -49,6 +57,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of .txt files, one a domain")
     parser.add_argument("--out", type=Path, default=Path("resources/loupe-mini"), help="checkpoint folder to write")
     parser.add_argument("--work", type=Path, default=Path("out/training"), help="the run's state and tokenizer")
+    parser.add_argument("--note", default="", help="a sentence for the card: where the run left the recipe")
     options = parser.parse_args()
     torch.set_num_threads(1)  # the machine may still be training; idle threads of a pool would spin
     torch.set_num_threads(1)  # beside a run that still goes on, a second thread would mostly wait and spin
@@ -60,6 +69,7 @@ def main() -> None:
         config=loupe_mini(),
         recipe=Recipe(),
         domains=domains,
+        note=options.note,
     )
 
 

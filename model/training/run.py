@@ -23,7 +23,7 @@ from model.training.recipe import Recipe
 from model.training.schedule import Schedule, total_tokens
 
 SAVE_EVERY_SECONDS = 180
-LOG_EVERY_STEPS = 10
+LOG_EVERY_STEPS = 20
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Run:
         self.masters = parameters.initial(config, seed=recipe.seed)
         self.folder = folder
         self._stopping = False
+        self._recent: list[Losses] = []
         self._batches = batches
         self._optimisers = Optimisers(self.masters, recipe)
         self._rotations = RotaryTable(config.rope, config.qk_rope_head_dim, torch.device("cpu"))
@@ -138,20 +139,17 @@ class Run:
 
     def _timed_step(self, schedule: Schedule) -> None:
         progress, wall, processor = self.progress, time.monotonic(), time.process_time()
-        share = schedule.rate(progress.tokens)
-        losses = self.step(schedule)
-        progress.wall_seconds += time.monotonic() - wall
+        self._recent.append(self.step(schedule))
+        seconds = time.monotonic() - wall
+        progress.wall_seconds += seconds
         progress.processor_seconds += time.process_time() - processor
         if progress.step % LOG_EVERY_STEPS == 0:
+            cross_entropy, balance = (sum(column) / len(self._recent) for column in zip(*self._recent, strict=True))
+            self._recent.clear()
             logger.info(
                 "step %d tokens %d loss %.4f balance %.4f rate %.3f seconds %.0f speed %.0f",
-                progress.step,
-                progress.tokens,
-                losses.cross_entropy,
-                losses.balance,
-                share,
-                progress.wall_seconds,
-                self.recipe.batch_tokens / (time.monotonic() - wall),
+                *(progress.step, progress.tokens, cross_entropy, balance),
+                *(schedule.rate(progress.tokens), progress.wall_seconds, self.recipe.batch_tokens / seconds),
             )
 
 
