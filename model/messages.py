@@ -5,7 +5,7 @@ answer repeats it, so late answers can be recognised. Frames are msgpack made by
 travel as (dtype, shape, bytes). Nothing here may assume that both sides share memory or a disk.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -41,7 +41,7 @@ class Array(msgspec.Struct, frozen=True, eq=False):
         """Pack any numpy array."""
         return Array(values.dtype.name, values.shape, values.tobytes())
 
-    def numpy(self) -> NDArray[np.generic]:
+    def numpy(self) -> NDArray[Any]:
         """The array again, read-only. Raises ValueError when shape and bytes disagree."""
         return np.frombuffer(self.data, dtype=np.dtype(self.dtype)).reshape(self.shape)
 
@@ -442,8 +442,11 @@ _events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 
 
 def encode(message: Message) -> bytes:
-    """One frame."""
-    return _encoder.encode(message)
+    """One frame. Halves of surrogate pairs, which no encoding has, become U+FFFD."""
+    try:
+        return _encoder.encode(message)
+    except UnicodeEncodeError:
+        return _encoder.encode(_without_surrogates(msgspec.to_builtins(message, builtin_types=(bytes,))))
 
 
 def decode_command(frame: bytes) -> Command:
@@ -454,3 +457,13 @@ def decode_command(frame: bytes) -> Command:
 def decode_event(frame: bytes) -> Event:
     """The event in a frame. Raises msgspec.DecodeError for anything else."""
     return _events.decode(frame)
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {key: _without_surrogates(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_surrogates(inner) for inner in value]
+    return value

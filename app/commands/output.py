@@ -9,9 +9,9 @@ SHOWN = 16  # of a list, in text for people
 
 
 def show(result: Mapping[str, Value], *, as_json: bool) -> None:
-    """Print a result. JSON has no NaN, so numbers that are none become null."""
+    """Print a result. JSON has no NaN, so numbers that are none become null; it is ASCII, whatever the terminal."""
     if as_json:
-        print(json.dumps(_plain(result), ensure_ascii=False, allow_nan=False))
+        print(json.dumps(_plain(result), allow_nan=False))
         return
     width = max((len(key) for key in result), default=0)
     for key, value in result.items():

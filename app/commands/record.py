@@ -9,7 +9,7 @@ from app.bundled import checkpoint_path
 from app.commands.conversation import Conversation
 from app.commands.output import show
 from model.config import Sampling
-from model.messages import Finished, Generate, Grown, OpenCheckpoint
+from model.messages import Finished, Generate, Grown, OpenCheckpoint, Started
 from model.outside import read_bounded
 from model.problems import Problem
 
@@ -36,7 +36,8 @@ def run(options: Namespace) -> int:
     if finished.reason == "failed":
         raise Problem(finished.note)
     grown = [event for event in events if isinstance(event, Grown)]
-    show(_result(generate.folder, checkpoint, grown, finished), as_json=options.json)
+    folder = next(event.info.folder for event in events if isinstance(event, Started))
+    show(_result(folder, checkpoint, grown, finished), as_json=options.json)
     return 0
 
 
