@@ -13,9 +13,10 @@ from app.state import Run, State, device_count
 from model.kv_bytes import kv_bytes_per_token
 from model.lenses import balance
 from model.messages import AttentionShown
+from model.placement import Placement
 from widgets.attention.attention_view import AttentionView
 from widgets.attention.data import AttentionMap, HeadGallery, RowProfile
-from widgets.devices.data import DeviceLoad, ExpertGraph
+from widgets.devices.data import DeviceLoad, ExpertGraph, TokenPath
 from widgets.devices.devices_view import DevicesView
 from widgets.memory.memory_series import MemorySeries
 from widgets.memory.memory_view import MemoryView
@@ -121,9 +122,12 @@ def show_devices(view: DevicesView, state: State, counter: Counter) -> None:
     if state.selection.layer in layers:
         row = layers.index(state.selection.layer)
         pairs = counter.pairs(run, row)
+        view.show_path(_path(run, state, row, derived.placement))
         view.show_graph(
             ExpertGraph(state.selection.layer, load.expert_load[row], pairs, derived.placement.slot_to_device[row])
         )
+    else:
+        view.show_path(None)
     view.show_selection(state.selection)
 
 
@@ -218,6 +222,15 @@ def _gallery(answer: AttentionShown) -> HeadGallery:
         quantity=answer.quantity,
         values=answer.values.numpy(),
     )
+
+
+def _path(run: Run, state: State, row: int, placement: Placement) -> TokenPath | None:
+    token = state.selection.token
+    if token is None or token >= run.tokens:
+        return None
+    devices = placement.slot_to_device[row][run.column("expert_ids")[token, row]]
+    distinct = tuple(int(device) for device in np.unique(devices))
+    return TokenPath(token, run.texts[token], token % placement.devices, distinct)
 
 
 def _device_load(layers: tuple[int, ...], load: balance.Load, placement: str, tokens: int) -> DeviceLoad:

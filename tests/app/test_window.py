@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QLabel
 
 from app.session import Session
 from app.theme import apply_theme
@@ -96,6 +97,13 @@ def test_one_selection_reaches_every_view(window, bridge, qtbot):
     answer(bridge)
     qtbot.waitUntil(lambda: "layer 2 · head 3" in window.parts.attention.sentence())
     assert "layer 2" in window.parts.routing.sentence()
+
+
+def test_the_selected_tokens_devices_are_named(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    window.parts.strip.token_chosen.emit(2)
+    labels = window.parts.devices.findChildren(QLabel)
+    qtbot.waitUntil(lambda: any(label.text() == "token 2 “t2␣”: home 0 → 1" for label in labels))
 
 
 def test_a_dense_layer_says_so_instead_of_showing_experts(window, bridge, qtbot):

@@ -30,6 +30,16 @@ class DeviceLoad:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class TokenPath:
+    """Where one token of one layer is sent: from its home device to the devices of its experts, in order."""
+
+    token: int
+    text: str
+    home: int
+    devices: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ExpertGraph:
     """One layer's `counts` [E], tokens per expert, and `together` [E, E], tokens for which two experts fired.

@@ -6,7 +6,7 @@ from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from widgets.devices.cofiring import ALL_EDGES_UP_TO, STRONGEST, neighbours
-from widgets.devices.data import DeviceLoad, ExpertGraph
+from widgets.devices.data import DeviceLoad, ExpertGraph, TokenPath
 from widgets.devices.graph_canvas import GraphCanvas
 from widgets.devices.layout import GraphPicture
 from widgets.devices.layouter import Layouter
@@ -20,6 +20,7 @@ from widgets.palette import Palette
 from widgets.panel import Panel
 from widgets.segmented import Segmented
 from widgets.selection import Selection
+from widgets.token_text import visible
 
 MOST_NEIGHBOURS = 6
 SIDE_WIDTH = 196
@@ -67,6 +68,11 @@ class DevicesView(Panel):
         self._canvas.show_load(load)
         self._show_numbers(load)
         self._refresh()
+
+    def show_path(self, path: TokenPath | None) -> None:
+        """Mark where the selected token is sent in the selected layer; None where there are no experts."""
+        self._canvas.show_path(path)
+        self._path.setText("" if path is None else self._path_text(path))
 
     def show_graph(self, graph: ExpertGraph) -> None:
         """Which experts of the selected layer fired together; laid out beside the window's thread."""
@@ -158,7 +164,14 @@ class DevicesView(Panel):
         column.setSpacing(4)
         column.addWidget(self._canvas, 1)
         self._numbers = NumbersRow(self.tr("ALL LAYERS"), self._formulas(), page)
-        column.addWidget(self._numbers)
+        self._path = QLabel("", page)
+        self._path.setProperty("role", "muted")
+        self._path.setTextFormat(Qt.TextFormat.PlainText)
+        self._path.setContentsMargins(0, 0, 12, 0)
+        line = QHBoxLayout()
+        line.addWidget(self._numbers, 1)
+        line.addWidget(self._path)
+        column.addLayout(line)
         return page
 
     def _formulas(self) -> dict[str, str]:
@@ -233,6 +246,12 @@ class DevicesView(Panel):
         told = self.tr("layer {0}: balancedness {1}, MaxVio {2}")
         numbers = _told(float(load.balancedness[row])), _told(float(load.max_violation[row]))
         return sentence + " · " + told.format(self._selection.layer, *numbers)
+
+    def _path_text(self, path: TokenPath) -> str:
+        sent = ", ".join(str(device) for device in path.devices)
+        return self.tr("token {0} “{1}”: home {2} → {3}").format(
+            path.token, visible(path.text, limit=8), path.home, sent
+        )
 
     def _graph_sentence(self) -> str:
         graph = self._graph

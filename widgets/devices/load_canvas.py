@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
-from widgets.devices.data import DeviceLoad
+from widgets.devices.data import DeviceLoad, TokenPath
 from widgets.devices.load_layout import LoadLayout, LoadPlace, lay_out_load
 from widgets.devices.load_painting import LoadMarks, LoadPainting, LoadWords
 from widgets.palette import DARK, Palette
@@ -42,6 +42,10 @@ class LoadCanvas(QWidget):
     def show_chosen(self, row: int | None, device: int | None) -> None:
         """Draw a layer's row in full ink and frame a device."""
         self._mark(replace(self._marks, row=row, device=device))
+
+    def show_path(self, path: TokenPath | None) -> None:
+        """Frame the flows that the chosen token is part of."""
+        self._mark(replace(self._marks, path=path))
 
     def show_palette(self, palette: Palette) -> None:
         """Take other colours."""

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from widgets.devices.bars import axis_end, axis_ticks
-from widgets.devices.data import DeviceLoad
+from widgets.devices.data import DeviceLoad, TokenPath
 from widgets.devices.load_layout import EDGE, EDGE_APART, LEFT, LINE, LoadLayout, LoadPlace
 from widgets.palette import Palette, coloured, ink_on, sequential_table
 
@@ -32,11 +32,12 @@ class LoadWords:
 
 @dataclass(frozen=True, slots=True)
 class LoadMarks:
-    """The chosen MoE row and device, and what is hovered."""
+    """The chosen MoE row and device, what is hovered, and where the chosen token is sent."""
 
     row: int | None = None
     device: int | None = None
     hovered: LoadPlace | None = None
+    path: TokenPath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class LoadPainting:
         self._mean()
         self._traffic()
         self._device_edges()
+        self._path()
 
     def _titles(self) -> None:
         """Both titles on one line; the right one keeps its room, the left one gets the rest."""
@@ -150,6 +152,17 @@ class LoadPainting:
             number = short_number(float(self.layout.load.traffic[sender, receiver]), decimals=0)
             area = self.layout.cell_rectangle(sender, receiver).adjusted(0, 0, -1, -1)
             self.painter.drawText(area, CENTRE, number)
+
+    def _path(self) -> None:
+        """Frames around the flows that the chosen token is part of."""
+        path, devices = self.marks.path, self.layout.load.devices
+        if path is None or path.home >= devices:
+            return
+        self.painter.setBrush(Qt.BrushStyle.NoBrush)
+        self.painter.setPen(QPen(self.palette.colour("accent"), 2))
+        for device in (device for device in path.devices if device < devices):
+            area = self.layout.cell_rectangle(path.home, device)
+            self.painter.drawRect(area.adjusted(1, 1, -2, -2))
 
     def _gap(self) -> float:
         return 1.0 if self.layout.cell >= 5 else 0.0
