@@ -7,7 +7,8 @@ from typing import Literal
 from PySide6.QtCore import QCoreApplication
 
 from app.parts import Parts
-from app.state import Run, State
+from app.runs import Run
+from app.state import State
 from model.messages import CheckpointSummary
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice
 

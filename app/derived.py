@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.state import Run
+from app.runs import Run
 from model.lenses.balance import Load, count
 from model.lenses.routing import coactivation
 from model.placement import Placement, PlacementName, place

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
-from app.state import Run, State
+from app.runs import Run
+from app.state import State
 from model.placement import Placement
 
 SURPRISE_LIMIT = 12.0  # bits; rarer tokens look alike

@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.derived import Counter
-from app.state import Run, State, device_count
+from app.runs import Run
+from app.selecting import device_count
+from app.state import State
 from model.kv_bytes import kv_bytes_per_token
 from model.lenses import balance
 

@@ -9,7 +9,9 @@ from PySide6.QtCore import QCoreApplication
 
 from app.derived import Counter
 from app.measures import measure, measure_names, seconds_per_token
-from app.state import Run, State, device_count
+from app.runs import Run
+from app.selecting import device_count
+from app.state import State
 from model.kv_bytes import kv_bytes_per_token
 from model.lenses import balance
 from model.messages import AttentionShown

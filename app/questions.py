@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.state import Run, State
+from app.runs import Run
+from app.state import State
 from model.messages import Command, Event, ShowAttention, ShowRow, ShowScores
 
 Kind = Literal["map", "gallery", "row", "scores"]

@@ -13,8 +13,10 @@ from app.export import save_picture
 from app.parts import Parts
 from app.qt_log import log_qt_messages
 from app.questions import View
+from app.runs import Run
+from app.selecting import select
 from app.session import Session
-from app.state import Run, State, select
+from app.state import State
 from app.theme import apply_theme
 from app.waiting import serve_for, wait_until
 from model.placement import PlacementName

@@ -7,7 +7,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.bridge import EngineBridge
 from app.questions import Questions, View
-from app.state import LoadProgress, Notice, State, apply, died, select, select_run
+from app.selecting import select, select_run
+from app.state import LoadProgress, Notice, State, apply, died
 from model.config import Sampling
 from model.messages import (
     AttentionShown,

@@ -1,15 +1,11 @@
 """Everything the window shows, frozen, and `apply`: how an event from the engine changes it. Qt-free."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
-import numpy as np
-from numpy.typing import NDArray
-
-from app.columns import Column
+from app.runs import Run, grow, new_columns
 from model.messages import (
-    Array,
     AttentionShown,
     CheckpointSummary,
     Described,
@@ -27,18 +23,12 @@ from model.messages import (
     Ready,
     Reduction,
     RowShown,
-    RunInfo,
     ScoresShown,
     Started,
-    StepBatch,
-    TokenBatch,
     Verified,
 )
-from model.placement import PlacementName, default_devices
+from model.placement import PlacementName
 from widgets.selection import Selection
-
-TOKEN_COLUMNS = ("ids", "log_probability", "expert_ids", "expert_weights", "margins")
-STEP_COLUMNS = ("tokens", "decode", "measured_bytes", "used_bytes", "seconds", "chosen_ids", "chosen_log_probability")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +49,6 @@ class LoadProgress:
     path: str
     done: int = 0
     total: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run: what the engine told of it so far. Buffers are shared, lengths are this state's own."""
-
-    info: RunInfo
-    request: int
-    tokens: int = 0
-    steps: int = 0
-    columns: Mapping[str, Column] = field(default_factory=dict)
-    texts: list[str] = field(default_factory=list)
-    chosen_texts: list[str] = field(default_factory=list)
-    recording_bytes: int = 0
-    finished: Finished | None = None
-
-    def column(self, name: str) -> NDArray[Any]:
-        """A token or step column, as long as this state knows it."""
-        return self.columns[name].rows(self.steps if name in STEP_COLUMNS else self.tokens)
-
-    @property
-    def generated(self) -> int:
-        """Tokens chosen so far; the last of them is not fed."""
-        return sum(1 for text in self.chosen_texts if text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +127,7 @@ def apply(state: State, event: Event) -> State:
         case Started():
             return _start(state, event)
         case Grown():
-            return _with_run(state, event.run, lambda run: _grow(run, event))
+            return _with_run(state, event.run, lambda run: grow(run, event))
         case Finished():
             state = _with_run(state, event.run, lambda run: replace(run, finished=event))
             return replace(state, running=0 if state.running == event.request else state.running)
@@ -188,95 +154,18 @@ def apply(state: State, event: Event) -> State:
             assert_never(event)
 
 
-def select_run(state: State, name: str) -> State:
-    """Show another run; the selection keeps what the other run also has."""
-    if name == state.current:
-        return state
-    state = replace(state, current=name, shown=Shown(), following=True)
-    run = state.run
-    return select(state, replace(state.selection, token=run.tokens - 1 if run and run.tokens else None))
-
-
-def select(state: State, selection: Selection) -> State:
-    """A new selection, kept inside what the current run has."""
-    run = state.run
-    if run is None:
-        return replace(state, selection=selection)
-    config = run.info.config
-    experts = config.router.experts if config.router else 0
-    return replace(
-        state,
-        selection=Selection(
-            token=_inside(selection.token, run.tokens),
-            layer=min(max(selection.layer, 0), config.layers - 1),
-            head=min(max(selection.head, 0), config.heads - 1),
-            expert=_inside(selection.expert, experts),
-            device=_inside(selection.device, device_count(state)),
-        ),
-    )
-
-
-def device_count(state: State) -> int:
-    """How many devices the placement has: as chosen, or the model's own groups."""
-    run = state.run
-    router = run.info.config.router if run else None
-    if router is None:
-        return 0
-    return min(state.choices.devices or default_devices(router.groups), router.experts)
-
-
-def _inside(value: int | None, count: int) -> int | None:
-    return None if value is None or count == 0 else min(max(value, 0), count - 1)
-
-
 def _start(state: State, event: Started) -> State:
     if any(run.info.run == event.info.run for run in state.runs):
         return state
-    run = Run(event.info, event.request, columns=_columns(event.info))
+    run = Run(event.info, event.request, columns=new_columns(event.info))
     first = not state.runs
     state = replace(
         state, runs=(*state.runs, run), current=event.info.run, running=event.request, shown=Shown(), following=True
     )
-    layer = event.info.config.moe_layers[0] if first and event.info.config.moe_layers else state.selection.layer
-    return select(state, replace(state.selection, token=None, layer=layer))
-
-
-def _columns(info: RunInfo) -> dict[str, Column]:
-    router = info.config.router
-    layers, chosen = len(info.config.moe_layers), router.experts_per_token if router else 0
-    return {
-        "ids": Column((), np.int32),
-        "log_probability": Column((), np.float32),
-        "expert_ids": Column((layers, chosen), np.int16),
-        "expert_weights": Column((layers, chosen), np.float32),
-        "margins": Column((layers,), np.float32),
-        "tokens": Column((), np.int64),
-        "decode": Column((), np.bool_),
-        "measured_bytes": Column((), np.int64),
-        "used_bytes": Column((), np.int64),
-        "seconds": Column((), np.float32),
-        "chosen_ids": Column((), np.int32),
-        "chosen_log_probability": Column((), np.float32),
-    }
-
-
-def _grow(run: Run, event: Grown) -> Run:
-    _put(run.columns, TOKEN_COLUMNS, event.tokens)
-    _put(run.columns, STEP_COLUMNS, event.steps)
-    run.texts[event.tokens.first :] = event.tokens.texts
-    run.chosen_texts[event.steps.first :] = event.steps.chosen_texts
-    return replace(
-        run,
-        tokens=max(run.tokens, event.tokens.first + len(event.tokens.texts)),
-        steps=max(run.steps, event.steps.first + len(event.steps.chosen_texts)),
-        recording_bytes=event.recording_bytes,
-    )
-
-
-def _put(columns: Mapping[str, Column], names: tuple[str, ...], batch: TokenBatch | StepBatch) -> None:
-    for name in names:
-        array: Array = getattr(batch, name)
-        columns[name].put(batch.first, array.numpy())
+    config, selection = event.info.config, state.selection
+    layer = config.moe_layers[0] if first and config.moe_layers else min(selection.layer, config.layers - 1)
+    # Another model may have other experts and devices, so none of them stays chosen.
+    return replace(state, selection=Selection(layer=layer, head=min(selection.head, config.heads - 1)))
 
 
 def _with_run(state: State, name: str, change: Callable[[Run], Run]) -> State:

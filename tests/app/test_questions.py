@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.questions import Questions, View
-from app.state import State, apply, select
+from app.selecting import select
+from app.state import State, apply
 from model.messages import Array, RowShown, ShowAttention, ShowRow, ShowScores
 from tests.app.events import grown, opened, started
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.state import LoadProgress, State, apply, died, select, select_run
+from app.selecting import select, select_run
+from app.state import LoadProgress, State, apply, died
 from model.messages import Array, AttentionShown, Failed, Loading
 from tests.app.events import finished, grown, opened, started
 from widgets.selection import Selection
