@@ -20,14 +20,16 @@ def run(arguments: list[str]) -> int:
     """Do what the arguments say; returns the exit status. Bad input is one sentence on stderr, and 2."""
     try:
         options = parse(arguments)
-        return _window(options) if options.command is None else _command(options.command)(options)
+        status = _window(options) if options.command is None else _command(options.command)(options)
+        sys.stdout.flush()
+        return status
     except Problem as problem:
         sys.stderr.write(f"{problem}\n")
         return PROBLEM
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has gone
-        sys.stderr.close()
+    except BrokenPipeError:  # whoever read our output has gone; what is left of it goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PROBLEM
 
 
