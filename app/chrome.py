@@ -12,6 +12,8 @@ from app.state import State
 from model.messages import CheckpointSummary
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice
 
+translate = QCoreApplication.translate
+
 FAMILY_NAMES = {"deepseek_v2": "DeepSeek-V2", "deepseek_v3": "DeepSeek-V3"}
 RECORDING_LIMIT = 10**9  # bytes a run may hold in memory
 
@@ -22,7 +24,11 @@ def show_model(parts: Parts, state: State) -> None:
     if loading is not None:
         parts.top.show_loading(Path(loading.path).name, loading.done / loading.total if loading.total else 0.0)
     elif model is None:
-        parts.top.show_no_model(_tr("engine starting…") if state.engine == "starting" else _tr("no model open"))
+        parts.top.show_no_model(
+            translate("chrome", "engine starting…")
+            if state.engine == "starting"
+            else translate("chrome", "no model open")
+        )
     else:
         summary = model.summary
         parts.top.show_model(
@@ -67,7 +73,7 @@ def show_status(parts: Parts, state: State) -> None:
     if loading is not None:
         name = Path(loading.path).name
         parts.status.show_progress(
-            _tr("loading {}").format(name), loading.done / loading.total if loading.total else None
+            translate("chrome", "loading {}").format(name), loading.done / loading.total if loading.total else None
         )
     else:
         parts.status.hide_progress()
@@ -76,7 +82,7 @@ def show_status(parts: Parts, state: State) -> None:
 def show_notices(parts: Parts, before: State, state: State) -> None:
     """Hand over notices that are new."""
     for notice in state.notices[len(before.notices) :] if len(state.notices) >= len(before.notices) else state.notices:
-        action = _tr("Restart the engine") if notice.key == "restart" else None
+        action = translate("chrome", "Restart the engine") if notice.key == "restart" else None
         tone: Literal["warn", "error"] = "error" if notice.key == "restart" else "warn"
         parts.notices.show_notice(notice.text, tone=tone, action=action, key=notice.key)
     if before.notices and not state.notices:
@@ -149,51 +155,62 @@ def _first_text(run: Run) -> int:
 def _proof(state: State) -> tuple[Literal["unknown", "running", "passed", "failed"], str, str]:
     proof = state.model.proof if state.model else None
     if state.proving:
-        return "running", _tr("proving…"), _tr("Rebuilt attention is being compared with the model's own pass.")
+        return (
+            "running",
+            translate("chrome", "proving…"),
+            translate("chrome", "Rebuilt attention is being compared with the model's own pass."),
+        )
     if proof is None:
-        return "unknown", _tr("not proved"), _tr("Click to compare rebuilt attention with the model's own pass.")
-    tooltip = _tr(
+        return (
+            "unknown",
+            translate("chrome", "not proved"),
+            translate("chrome", "Click to compare rebuilt attention with the model's own pass."),
+        )
+    tooltip = translate(
+        "chrome",
         "{} tokens: rebuilt attention differs from the plain pass by at most {:.1e}, "
-        "the absorbed path by at most {:.1e}; routing {}."
+        "the absorbed path by at most {:.1e}; routing {}.",
     ).format(
         proof.tokens,
         proof.attention_max_abs,
         proof.absorbed_max_abs,
-        _tr("is equal") if proof.routing_equal else _tr("differs"),
+        translate("chrome", "is equal") if proof.routing_equal else translate("chrome", "differs"),
     )
     if proof.passed:
-        return "passed", _tr("max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
-    return "failed", _tr("max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
+        return "passed", translate("chrome", "max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
+    return "failed", translate("chrome", "max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
 
 
 def _status(state: State) -> tuple[Literal["idle", "busy", "loading", "dead"], str]:
     run = state.run
     if state.engine == "dead":
-        return "dead", _tr("engine stopped")
+        return "dead", translate("chrome", "engine stopped")
     if state.engine == "silent":
-        return "dead", _tr("engine not answering")
+        return "dead", translate("chrome", "engine not answering")
     if state.engine == "starting":
-        return "loading", _tr("engine starting")
+        return "loading", translate("chrome", "engine starting")
     if state.loading is not None:
-        return "loading", _tr("loading")
+        return "loading", translate("chrome", "loading")
     if state.running and run is not None:
         planned = run.info.prompt_tokens + run.info.max_new_tokens
-        return "busy", _tr("generating · token {} of {}").format(run.info.prompt_tokens + run.generated, planned)
+        return "busy", translate("chrome", "generating · token {} of {}").format(
+            run.info.prompt_tokens + run.generated, planned
+        )
     if run is not None and run.finished is not None:
         return "idle", _ending(run)
-    return "idle", _tr("ready")
+    return "idle", translate("chrome", "ready")
 
 
 def _ending(run: Run) -> str:
     assert run.finished is not None
     endings = {
-        "length": _tr("done · length reached"),
-        "eos": _tr("done · the model ended the text"),
-        "stopped": _tr("stopped"),
-        "opened": _tr("recording"),
-        "failed": _tr("failed"),
+        "length": translate("chrome", "done · length reached"),
+        "eos": translate("chrome", "done · the model ended the text"),
+        "stopped": translate("chrome", "stopped"),
+        "opened": translate("chrome", "recording"),
+        "failed": translate("chrome", "failed"),
     }
-    return f"{endings[run.finished.reason]} · {_tr('{} tokens').format(run.tokens)}"
+    return f"{endings[run.finished.reason]} · {translate('chrome', '{} tokens').format(run.tokens)}"
 
 
 def _speed(run: Run) -> tuple[float | None, float | None]:
@@ -201,7 +218,3 @@ def _speed(run: Run) -> tuple[float | None, float | None]:
     seconds = run.column("seconds")[run.column("decode")][-32:]
     total = float(seconds.sum())
     return (len(seconds) / total, total / len(seconds)) if total > 0 else (None, None)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("chrome", text)

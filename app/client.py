@@ -1,9 +1,11 @@
 """The window's end of the engine process: commands out, events in, death noticed. Qt-free."""
 
 import queue
+import signal
 import threading
-from collections.abc import Callable
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 
 import msgspec
@@ -38,7 +40,8 @@ class EngineClient:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=entry, args=(theirs,), name="latent-loupe-engine", daemon=True)
-        self._process.start()
+        with _no_interrupt():
+            self._process.start()
         theirs.close()  # as long as it were open here, the engine's death would go unnoticed
         self._writer = threading.Thread(target=self._write, name="engine-writer", daemon=True)
         self._reader = threading.Thread(target=self._read, name="engine-reader", daemon=True)
@@ -134,6 +137,17 @@ class EngineClient:
                 self._outgoing.get_nowait()
         except queue.Empty:
             self._outgoing.put_nowait(None)
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Ctrl-C in the terminal reaches every process of the program; one started in here never hears it."""
+    resource_tracker.ensure_running()  # else `spawn` starts it just now, and unblocks the signal again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cause(exitcode: int | None) -> str:

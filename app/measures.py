@@ -11,6 +11,8 @@ from app.runs import Run
 from app.state import State
 from model.placement import Placement
 
+translate = QCoreApplication.translate
+
 SURPRISE_LIMIT = 12.0  # bits; rarer tokens look alike
 
 
@@ -27,9 +29,13 @@ class Measure:
 
 def measure_names(moe: bool) -> list[tuple[str, str]]:
     """Keys and labels of the measures a model offers."""
-    names = [("surprise", _tr("surprise")), ("time", _tr("time"))]
+    names = [("surprise", translate("measures", "surprise")), ("time", translate("measures", "time"))]
     if moe:
-        names += [("margin", _tr("routing margin")), ("expert", _tr("first expert")), ("device", _tr("device"))]
+        names += [
+            ("margin", translate("measures", "routing margin")),
+            ("expert", translate("measures", "first expert")),
+            ("device", translate("measures", "device")),
+        ]
     return names
 
 
@@ -69,7 +75,3 @@ def _routing_measure(key: str, run: Run, row: int, placement: Placement | None) 
         return Measure(key, first.astype(np.float32), 0.0, float(placement.devices), "category")
     experts = run.info.config.router.experts if run.info.config.router else 1
     return Measure(key, first.astype(np.float32), 0.0, float(experts), "category")
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("measures", text)

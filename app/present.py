@@ -27,12 +27,18 @@ from widgets.routing.routing_view import RoutingView
 from widgets.timeline import Timeline
 from widgets.token_strip import TokenStrip
 
+translate = QCoreApplication.translate
+
 
 def show_attention(view: AttentionView, state: State) -> None:
     """The map, the gallery and the selected query's profile, as far as they have arrived."""
     run, shown = state.run, state.shown
     if run is None or not run.tokens:
-        view.clear(_tr("The attention of every head appears here, rebuilt from the latent cache. Run a prompt."))
+        view.clear(
+            translate(
+                "present", "The attention of every head appears here, rebuilt from the latent cache. Run a prompt."
+            )
+        )
         return
     if not run.info.attention_available:
         view.clear(run.info.attention_reason)
@@ -65,11 +71,15 @@ def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
     run = state.run
     derived = counter.derived(run, state.choices.placement, device_count(state)) if run else None
     if run is None or not run.tokens:
-        view.clear(_tr("Which experts every token goes to appears here, layer by layer. Run a prompt."))
+        view.clear(
+            translate("present", "Which experts every token goes to appears here, layer by layer. Run a prompt.")
+        )
         return
     router = run.info.config.router
     if router is None or derived is None:
-        view.clear(_tr("This model is dense: every token uses the same MLP, so there is no routing to show."))
+        view.clear(
+            translate("present", "This model is dense: every token uses the same MLP, so there is no routing to show.")
+        )
         return
     config = run.info.config
     view.show_mode(state.choices.routing_mode)
@@ -111,11 +121,15 @@ def show_devices(view: DevicesView, state: State, counter: Counter) -> None:
     run = state.run
     derived = counter.derived(run, state.choices.placement, device_count(state)) if run else None
     if run is None or not run.tokens:
-        view.clear(_tr("What each simulated device would carry, and send, appears here. Run a prompt."))
+        view.clear(
+            translate("present", "What each simulated device would carry, and send, appears here. Run a prompt.")
+        )
         return
     router = run.info.config.router
     if router is None or derived is None:
-        view.clear(_tr("This model has no routed experts, so there is nothing to spread over devices."))
+        view.clear(
+            translate("present", "This model has no routed experts, so there is nothing to spread over devices.")
+        )
         return
     layers, load = run.info.config.moe_layers, derived.load
     view.show_devices(derived.placement.devices, router.experts)
@@ -137,7 +151,9 @@ def show_memory(view: MemoryView, state: State) -> None:
     """Measured bytes per step beside what the same run would hold as MHA, GQA and MQA."""
     run = state.run
     if run is None or not run.steps:
-        view.clear(_tr("The bytes that the KV cache really holds appear here while text grows. Run a prompt."))
+        view.clear(
+            translate("present", "The bytes that the KV cache really holds appear here while text grows. Run a prompt.")
+        )
         return
     config, dtype_bytes = run.info.config, {"float32": 4}.get(run.info.dtype, 2)
     formula = kv_bytes_per_token(config, dtype_bytes)
@@ -252,7 +268,3 @@ def _device_load(layers: tuple[int, ...], load: balance.Load, placement: str, to
         devices=total.shape[1],
         tokens=tokens,
     )
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("present", text)
