@@ -7,6 +7,7 @@ from typing import Literal
 from PySide6.QtCore import QCoreApplication
 
 from app.parts import Parts
+from app.running_text import running_text
 from app.runs import Run
 from app.state import State
 from model.messages import CheckpointSummary
@@ -51,10 +52,11 @@ def show_prompt(parts: Parts, state: State) -> None:
     parts.prompt.show_running(bool(state.running))
     run = state.run
     if run is not None:
-        # Without a tokenizer the texts are ids, which would run into one another.
-        between = " " if run.texts and _is_id(run.texts[0]) else ""
-        prompt = between.join(run.texts[_first_text(run) : run.info.prompt_tokens])
-        parts.prompt.show_text(prompt, between + between.join(run.chosen_texts))
+        prompt, generated = run.texts[_first_text(run) : run.info.prompt_tokens], run.chosen_texts
+        if run.texts and _is_id(run.texts[0]):  # without a tokenizer; ids would run into one another
+            prompt, generated = [f"{text} " for text in prompt], [f"{text} " for text in generated]
+        told = running_text(generated, complete=run.finished is not None)
+        parts.prompt.show_text(running_text(prompt, complete=True), told)
     parts.prompt.show_runs(
         [
             (each.info.run, each.info.title, f"{each.info.prompt_tokens} + {each.generated}", each is run)

@@ -14,11 +14,6 @@ from app.parts import Parts
 from app.session import Session
 from model.problems import Problem
 
-ABOUT = (
-    "Latent Loupe shows the inside of MLA + MoE language models: attention rebuilt from the latent KV cache, "
-    "expert routing, device load, and KV memory.\n\nIt makes no network connection and collects nothing."
-)
-
 
 class Menus(QObject):
     """Signals: `theme_chosen(str)`, `colour_blind_chosen(bool)`, `path_chosen(str)`."""
@@ -191,7 +186,11 @@ class Menus(QObject):
         self._tell(self.tr("Keys"), "\n".join(lines))
 
     def _show_about(self) -> None:
-        self._tell(self.tr("About Latent Loupe"), self.tr(ABOUT))
+        text = self.tr(
+            "Latent Loupe shows the inside of MLA + MoE language models: attention rebuilt from the latent KV cache, "
+            "expert routing, device load, and KV memory.\n\nIt makes no network connection and collects nothing."
+        )
+        self._tell(self.tr("About Latent Loupe"), text)
 
     def _tell(self, title: str, text: str) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, title, text, QMessageBox.StandardButton.Close, self._window)

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
+from PySide6.QtCore import QCoreApplication
+
 logger = logging.getLogger("latent_loupe")
 TOLD_LIMIT = 3  # notices; after that only the log
 
@@ -16,7 +18,10 @@ def watch_for_bugs(tell: Callable[[str], None]) -> None:
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         logger.error("uncaught exception", exc_info=(kind, error, trace))
-        sentence = f"Something went wrong inside the program ({kind.__name__}: {error}); details are in the log."
+        told_as = QCoreApplication.translate(
+            "problems", "Something went wrong inside the program ({}: {}); details are in the log."
+        )
+        sentence = told_as.format(kind.__name__, error)
         if sentence not in told and len(told) < TOLD_LIMIT:
             told.append(sentence)
             tell(sentence)
