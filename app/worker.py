@@ -21,6 +21,7 @@ from model.messages import FRAME_LIMIT, Command, Event, Heartbeat, Shutdown, dec
 HEARTBEAT_SECONDS = 0.5
 GRACE_SECONDS = 1.0  # for the piece of work in hand when the window has gone
 INBOX_LIMIT = 1024  # commands; a full inbox is not read, so the asker's own bounded queue fills
+SPIN_COUNT = "2000"
 OUTBOX_FRAMES = 32  # beyond either limit `congested` asks `serve` to gather instead of sending
 OUTBOX_BYTES = 32 * 2**20
 
@@ -131,6 +132,9 @@ def main(connection: Connection) -> None:
     threading.Thread(target=_read, args=(connection, inbox, ended), name="reader", daemon=True).start()
     threading.Thread(target=_beat, args=(inbox, outbox, ended), name="heartbeat", daemon=True).start()
 
+    # A thread that waits for the others sleeps soon instead of spinning: where the window, or anything else,
+    # takes a core, prefill on two cores was three to seven times slower with the default.
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     # The only import of torch and everything above it; the window's process never runs this line.
     from model.engine.serve import serve
 
