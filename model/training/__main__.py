@@ -20,7 +20,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("resources/loupe-mini"), help="checkpoint folder to write")
     parser.add_argument("--work", type=Path, default=Path("out/training"), help="log, state and tokenizer of the run")
     parser.add_argument("--tokens", type=int, default=30_000_000, help="length; the file total_tokens of --work wins")
-    parser.add_argument("--decay-tokens", type=int, default=4_000_000, help="length of the rate's decay to zero")
+    parser.add_argument("--decay-tokens", type=int, default=15_000_000, help="length of the rate's decay to zero")
     parser.add_argument("--resume", action="store_true", help="continue from the state file")
     return parser.parse_args()
 

@@ -102,7 +102,7 @@ class Run:
     def step(self, schedule: Schedule) -> Losses:
         """One update from one batch."""
         recipe, progress = self.recipe, self.progress
-        long = schedule.decays(progress.tokens) and progress.step % 2 == 0
+        long = schedule.ends(progress.tokens) and progress.step % 2 == 0
         length = recipe.long_sequence_length if long else recipe.sequence_length
         batch = self._batches.draw(progress.step, tokens=recipe.batch_tokens, length=length)
         copies = parameters.working_copies(self.masters, torch.bfloat16)

@@ -16,9 +16,9 @@ class Schedule:
         """Share of the full rate after so many tokens."""
         return max(0.0, min(1.0, (tokens + 1) / (self.warmup + 1), (self.total - tokens) / max(self.decay, 1)))
 
-    def decays(self, tokens: int) -> bool:
-        """Whether the decay has begun. Every second step of it trains long sequences."""
-        return tokens >= self.total - self.decay
+    def ends(self, tokens: int) -> bool:
+        """Whether the last quarter of the decay has begun. Every second step of it trains long sequences."""
+        return tokens >= self.total - self.decay // 4
 
 
 def total_tokens(file: Path, otherwise: int) -> int:

@@ -10,9 +10,9 @@ def test_rate_warms_up_stays_and_decays(tokens, rate):
     assert SCHEDULE.rate(tokens) == pytest.approx(rate)
 
 
-def test_decay_begins_where_the_rate_falls():
-    assert not SCHEDULE.decays(799)
-    assert SCHEDULE.decays(800)
+def test_the_last_quarter_of_the_decay_is_the_end():
+    assert not SCHEDULE.ends(949)
+    assert SCHEDULE.ends(950)
 
 
 def test_end_moves_with_the_file(tmp_path):
