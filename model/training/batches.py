@@ -12,6 +12,9 @@ from model.training.recipe import DOCUMENT_END_ID
 # Rare kinds of text are seen more often than their size says, the many small languages less often.
 SIZE_EXPONENT = 0.7
 EMPHASIS = {"synth_struct": 2.0, "udhr_world": 0.5}
+# Texts this short seldom repeat themselves, and without repetition no head learns to look for it.
+REPEATED_SHARE = 0.2
+PERIODS = (8, 128)  # tokens
 
 
 class Batch(NamedTuple):
@@ -48,5 +51,14 @@ class Batches:
             stream = self._streams[min(domain, len(self._streams) - 1)]
             start = int(random.integers(0, len(stream) - length))
             row[1:] = stream[start : start + length]
+            if random.random() < REPEATED_SHARE:
+                row[1:] = _repeated(row[1:], random)
         ids_BT = torch.from_numpy(rows)
         return Batch(ids_BT[:, :-1].flatten(), ids_BT[:, 1:].flatten(), sequences)
+
+
+def _repeated(ids_T: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The start of a text over and over, every second time with its tokens shuffled first."""
+    period = int(random.integers(*PERIODS))
+    part = random.permutation(ids_T[:period]) if random.random() < 0.5 else ids_T[:period]
+    return np.resize(part, len(ids_T))
