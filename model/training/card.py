@@ -31,8 +31,8 @@ TRAINING = """\
 {tokens:.1f} million tokens in {steps} steps of {batch} tokens, {hours:.1f} processor hours on two CPU cores. Sequences
 of {length} tokens; at the end of the rate's decay, every second step has sequences of {long}. Muon for the matrices,
 AdamW for embedding, router and norms; compute in bfloat16. Cross entropy plus DeepSeek-V2's expert, device and
-communication balance losses ({alphas}). One sequence in five repeats the first few tokens of its text over and over, half of these
-after shuffling them: that is where the induction heads come from.
+communication balance losses ({alphas}). One sequence in five repeats the first few tokens of its text over and over,
+half of these after shuffling them: that is what teaches heads to look for an earlier occurrence.
 
 To repeat it: `python -m model.training --corpus DIR --out resources/loupe-mini --tokens {exact}`. The seed is fixed, so
 the same machine and libraries give the same weights again. {note}
