@@ -40,7 +40,7 @@ def show_attention(view: AttentionView, state: State) -> None:
             )
         )
         return
-    if not run.info.attention_available:
+    if not run.info.attention_available and shown.attention is None:
         view.clear(run.info.attention_reason)
         return
     view.show_tokens(run.texts[: run.tokens])

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.bridge import EngineBridge
 from app.questions import Questions, View
 from app.selecting import select, select_run
-from app.state import LoadProgress, Notice, State, apply, died
+from app.state import LoadProgress, Notice, State, apply, died, retire
 from model.config import Sampling
 from model.messages import (
     AttentionShown,
@@ -67,7 +67,7 @@ class Session(QObject):
         self._heard = time.monotonic()
         self._watch.start()
         self._questions.forget()
-        self._set(replace(self.state, engine="starting", notices=_without(self.state, "restart")))
+        self._set(replace(retire(self.state), engine="starting", notices=_without(self.state, "restart")))
         self._bridge.start()
         if self._reopen is not None and self.state.model is not None:
             self._load(self._reopen)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, assert_never
 
+from msgspec import structs
+
 from app.runs import Run, grow, new_columns
 from model.messages import (
     AttentionShown,
@@ -186,6 +188,23 @@ def _fail(state: State, event: Failed) -> State:
         proving=0 if state.proving == event.request else state.proving,
         notices=(*state.notices, Notice(event.message)),
     )
+
+
+def retire(state: State) -> State:
+    """Runs of an engine that is gone, under names of their own: a new engine counts its runs from one again.
+
+    What is shown of them stays; nothing more can be rebuilt from them here.
+    """
+    reason = "The engine of this run has ended; open its recording, or run the prompt again."
+    names = {run.info.run: f"{run.info.run}'" for run in state.runs}
+    runs = tuple(
+        replace(
+            run,
+            info=structs.replace(run.info, run=names[run.info.run], attention_available=False, attention_reason=reason),
+        )
+        for run in state.runs
+    )
+    return replace(state, runs=runs, current=names.get(state.current, ""))
 
 
 def died(state: State, cause: str) -> State:

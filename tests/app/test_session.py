@@ -90,6 +90,19 @@ def test_a_restart_after_death_opens_the_checkpoint_again(session, bridge):
     assert session.state.run.tokens == 3
 
 
+def test_a_run_of_the_new_engine_is_not_taken_for_one_of_the_old(session, bridge):
+    run_prompt(session, bridge)
+    bridge.died.emit("Engine stopped (signal 9)")
+    session.start_engine()
+    bridge.received.emit(Ready())
+    bridge.received.emit(opened())
+    bridge.received.emit(started(99))
+    bridge.received.emit(grown(0, 2, step=0, request=99))
+    assert [run.tokens for run in session.state.runs] == [3, 2]
+    assert session.state.runs[0].texts == ["t0 ", "t1 ", "t2 "]
+    assert session.state.run is session.state.runs[1]
+
+
 def test_a_refused_prompt_frees_the_prompt_panel_and_says_why(session, bridge):
     session.submit("", max_new_tokens=5, sampling=Sampling())
     bridge.received.emit(Failed(request=bridge.of(Generate)[0].request, message="The prompt is empty; type one."))
