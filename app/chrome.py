@@ -53,6 +53,8 @@ def show_prompt(parts: Parts, state: State) -> None:
     run = state.run
     if run is not None:
         prompt, generated = run.texts[_first_text(run) : run.info.prompt_tokens], run.chosen_texts
+        if run.finished is not None and run.finished.reason == "eos":
+            generated = generated[:-1]  # the token that ended the text is not part of it
         if run.texts and _is_id(run.texts[0]):  # without a tokenizer; ids would run into one another
             prompt, generated = [f"{text} " for text in prompt], [f"{text} " for text in generated]
         told = running_text(generated, complete=run.finished is not None)

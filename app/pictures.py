@@ -24,8 +24,8 @@ from model.problems import Problem
 from widgets.palette import ThemeName
 
 SIZE = (1600, 1000)
-TOKENS = 1500  # far more than the picture waits for, so that it shows a run that goes on
-PICTURE_TOKENS = 40
+TOKENS = 160  # more than the picture waits for, so that it shows a run that goes on
+PICTURE_TOKENS = 48
 PROMPT = "The king said to the queen, and the queen said to the king"
 
 
@@ -81,20 +81,24 @@ def _generate(running: RunningWindow, shot: Shot) -> None:
     window, session = running.window, running.session
     model = session.state.model
     assert model is not None
-    window.parts.prompt.set_prompt(shot.prompt)
-    ids = None if model.summary.has_tokenizer else tuple(range(5, 5 + 24))
-    session.submit(shot.prompt, token_ids=ids, max_new_tokens=TOKENS, sampling=Sampling(0.7, top_p=0.95, seed=7))
+    prompt = window.parts.prompt
+    prompt.set_prompt(shot.prompt if model.summary.has_tokenizer else ", ".join(map(str, range(5, 29))))
+    prompt.show_sampling(Sampling(0.7, top_p=0.95, seed=7), max_new_tokens=TOKENS)
+    prompt.submitted.emit(prompt.request())
     wait_until(lambda: session.state.run is not None and session.state.run.tokens > 0, what="the run")
     session.choose_layer(model.summary.config.layers - 2)
     wait_until(lambda: _worth_a_picture(session), what="enough tokens", seconds=300)
     session.choose_token(PICTURE_TOKENS // 2)
-    serve_for(0.25)
+    serve_for(0.15)
 
 
 def _worth_a_picture(session: Session) -> bool:
     shown, run = session.state.shown, session.state.run
-    answered = shown.attention is not None and shown.gallery is not None and shown.row is not None
-    return answered and run is not None and (run.tokens >= PICTURE_TOKENS or run.finished is not None)
+    if run is None or shown.attention is None or shown.gallery is None or shown.row is None:
+        return False
+    return shown.attention.queries[1] >= min(PICTURE_TOKENS, run.tokens) and (
+        run.tokens >= PICTURE_TOKENS or run.finished is not None
+    )
 
 
 def main(arguments: list[str]) -> int:

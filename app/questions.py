@@ -1,8 +1,8 @@
 """Which questions the views have for the engine right now, and when each may be asked. Qt-free.
 
-One question of a kind is on its way at a time. A growing run asks again as it grows, but never more
-than a quarter of the engine's time: the pause between two questions follows the last answer's delay.
-A change of what is looked at asks at once.
+One question of a kind is on its way at a time. A growing run asks again as it grows, with a pause at
+least as long as the last answer took, so that the engine goes on with the run. A change of what is
+looked at, and the end of a run, ask at once.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,6 @@ Kind = Literal["map", "gallery", "row", "scores"]
 THUMBNAIL = 96  # cells along a thumbnail's edge
 SCORES_WINDOW = 512  # tokens around the selected one
 SHORTEST_PAUSE: dict[Kind, float] = {"map": 0.08, "gallery": 0.4, "row": 0.08, "scores": 0.5}
-SHARE = 4.0  # pause at least this many times as long as the last answer took
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,8 @@ class Questions:
             if asked is None:
                 continue
             subject, extent, make = asked
-            ready = self._ready(line, kind, subject, extent)
+            pause = 0.0 if run.finished is not None else max(SHORTEST_PAUSE[kind], line.delay)
+            ready = self._ready(line, subject, extent, pause=pause)
             if ready:
                 commands.append(self._send(line, subject, extent, make))
             waiting = waiting or ready is None
@@ -80,13 +80,14 @@ class Questions:
         """Ask everything again: the engine is a new one, or the run another."""
         self.lines = {kind: _Line() for kind in SHORTEST_PAUSE}
 
-    def _ready(self, line: _Line, kind: Kind, subject: tuple[object, ...], extent: tuple[object, ...]) -> bool | None:
+    def _ready(
+        self, line: _Line, subject: tuple[object, ...], extent: tuple[object, ...], *, pause: float
+    ) -> bool | None:
         """True: ask now. None: ask later. False: there is nothing to ask."""
         if subject != line.subject:
             return True
         if extent == line.extent:
             return False
-        pause = max(SHORTEST_PAUSE[kind], SHARE * line.delay)
         return True if not line.request and self.clock() - line.asked_at >= pause else None
 
     def _send(

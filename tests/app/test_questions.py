@@ -9,7 +9,7 @@ from app.questions import Questions, View
 from app.selecting import select
 from app.state import State, apply
 from model.messages import Array, RowShown, ShowAttention, ShowRow, ShowScores
-from tests.app.events import grown, opened, started
+from tests.app.events import finished, grown, opened, started
 
 
 class Clock:
@@ -66,17 +66,26 @@ def test_the_same_is_not_asked_twice(questions):
     assert questions.due(state, View()) == ([], False)
 
 
-def test_growth_waits_for_the_answer_and_for_four_times_its_delay(questions, clock):
+def test_growth_waits_for_the_answer_and_for_as_long_as_it_took(questions, clock):
     commands, _ = questions.due(running(), View())
     state = apply(running(), grown(3, 1, step=1))
     assert questions.due(state, View()) == ([], True)
     clock.now += 1.0
     for command in commands:
         assert questions.answered(answer(command.request))
-    clock.now += 2.9
+    clock.now += 0.9
     assert questions.due(state, View()) == ([], True)
     clock.now += 0.2
     assert len(questions.due(state, View())[0]) == 4
+
+
+def test_the_end_of_a_run_asks_for_the_rest_at_once(questions, clock):
+    commands, _ = questions.due(running(), View())
+    state = apply(apply(running(), grown(3, 1, step=1)), finished())
+    clock.now += 1.0
+    for command in commands:
+        questions.answered(answer(command.request))
+    assert [command.queries for command in questions.due(state, View())[0][:2]] == [(0, 4), (0, 4)]
 
 
 def test_another_layer_is_asked_at_once_and_the_old_answer_no_longer_counts(questions):
