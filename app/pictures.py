@@ -88,8 +88,10 @@ def _generate(running: RunningWindow, shot: Shot) -> None:
     wait_until(lambda: session.state.run is not None and session.state.run.tokens > 0, what="the run")
     session.choose_layer(model.summary.config.layers - 2)
     wait_until(lambda: _worth_a_picture(session), what="enough tokens", seconds=300)
-    session.choose_token(PICTURE_TOKENS // 2)
-    serve_for(0.15)
+    token = PICTURE_TOKENS // 2
+    session.choose_token(token)
+    wait_until(lambda: session.state.shown.row is not None and session.state.shown.row.query == token, what="the row")
+    serve_for(0.1)
 
 
 def _worth_a_picture(session: Session) -> bool:

@@ -88,7 +88,7 @@ class Questions:
             return True
         if extent == line.extent:
             return False
-        return True if not line.request and self.clock() - line.asked_at >= pause else None
+        return True if not line.request and self.clock() - line.asked_at - line.delay >= pause else None
 
     def _send(
         self, line: _Line, subject: tuple[object, ...], extent: tuple[object, ...], make: Callable[[int], Command]
