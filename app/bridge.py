@@ -1,9 +1,15 @@
 """The engine's client as a QObject: events arrive on the window's thread as signals."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject, Signal
 
-from app.client import EngineClient
 from model.messages import Command
+
+if TYPE_CHECKING:
+    from app.client import EngineClient
 
 
 class EngineBridge(QObject):
@@ -22,6 +28,8 @@ class EngineBridge(QObject):
 
     def start(self) -> None:
         """Start an engine; one that still runs is killed first."""
+        from app.client import EngineClient  # with multiprocessing, which the first paint need not wait for
+
         if self._client is not None:
             self._client.kill()
             self._client.close()

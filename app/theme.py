@@ -47,10 +47,13 @@ def has_han_font() -> bool:
     return bool(_present(HAN_FAMILIES))
 
 
-@lru_cache(maxsize=8)
 def _present(families: tuple[str, ...]) -> list[str]:
-    known = set(QFontDatabase.families())
-    return [family for family in families if family in known]
+    return [family for family in families if family in _installed()]
+
+
+@lru_cache(maxsize=1)
+def _installed() -> frozenset[str]:
+    return frozenset(QFontDatabase.families())
 
 
 def _qt_palette(palette: Palette) -> QPalette:
