@@ -19,9 +19,10 @@ from app.settings import read_settings, settings_file, write_settings
 from app.theme import apply_theme, has_han_font
 from app.window import MainWindow
 from model.config import Sampling
-from model.messages import DtypeChoice, Event, Opened
+from model.messages import CheckpointSummary, Described, DtypeChoice, Event, Opened
 from widgets.palette import Palette, ThemeName, palette
 
+ROOMY = 0.9  # of the free memory; above it a person is asked
 PAINT_MARK = "latent-loupe: first paint"
 
 
@@ -58,6 +59,7 @@ class RunningWindow(QObject):
         super().__init__()
         self._application = application
         self._options = options
+        self._named = False  # whether a description of the checkpoint named at the start is on its way
         self._settings_file = settings or settings_file()
         self.settings = read_settings(self._settings_file)
         if theme:
@@ -95,20 +97,34 @@ class RunningWindow(QObject):
         window.menus.theme_chosen.connect(self.set_theme)
         window.menus.colour_blind_chosen.connect(self._set_colour_blind)
         window.menus.path_chosen.connect(window.open_path)
-        session.told.connect(self._remember)
+        session.told.connect(self._heed)
         watch_for_bugs(session.say)
         self._application.styleHints().colorSchemeChanged.connect(lambda _scheme: self._dress())
 
     def _begin(self) -> None:
         self.session.start_engine()
         path = checkpoint_path(self._options.checkpoint)
-        self.session.open_checkpoint(path, device=self._options.device, dtype=self._options.dtype)
+        if self._options.checkpoint is None:
+            self.session.open_checkpoint(path, device=self._options.device, dtype=self._options.dtype)
+        else:
+            self._named = True
+            self.session.describe(path, dtype=self._options.dtype)
         if not has_han_font():
             self.session.say(self.tr("No font for Chinese was found; install one such as fonts-noto-cjk."))
 
-    def _remember(self, event: Event) -> None:
-        if not isinstance(event, Opened):
-            return
+    def _heed(self, event: Event) -> None:
+        if isinstance(event, Described) and self._named:
+            self._named = False
+            self._open_if_it_fits(event.summary)
+        if isinstance(event, Opened):
+            self._remember(event)
+
+    def _open_if_it_fits(self, summary: CheckpointSummary) -> None:
+        """A checkpoint named at the start needs no second word, unless it would fill the memory."""
+        if summary.weight_bytes <= ROOMY * summary.free_bytes:
+            self.session.open_checkpoint(summary.path, device=self._options.device, dtype=self._options.dtype)
+
+    def _remember(self, event: Opened) -> None:
         if event.summary.path != str(BUNDLED):
             self.settings = self.settings.with_recent(event.summary.path)
             self.window.menus.show_recent(self.settings.recent)
