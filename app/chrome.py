@@ -47,6 +47,11 @@ def show_model(parts: Parts, state: State) -> None:
         parts.top.show_selection(state.selection, config.layers, config.heads)
 
 
+def window_title(state: State) -> str:
+    """The open model's name before the program's."""
+    return f"{state.model.summary.name} — Latent Loupe" if state.model is not None else "Latent Loupe"
+
+
 def show_prompt(parts: Parts, state: State) -> None:
     """Run or stop, the text so far, and the runs of this session."""
     parts.prompt.show_running(bool(state.running))
@@ -84,13 +89,15 @@ def show_status(parts: Parts, state: State) -> None:
 
 
 def show_notices(parts: Parts, before: State, state: State) -> None:
-    """Hand over notices that are new."""
-    for notice in state.notices[len(before.notices) :] if len(state.notices) >= len(before.notices) else state.notices:
+    """Hand over notices that are new, and take back those that are gone; one put away never comes again."""
+    for key in {notice.key for notice in before.notices} - {notice.key for notice in state.notices}:
+        parts.notices.dismiss(key)
+    for notice in state.notices:
+        if any(notice is known for known in before.notices):
+            continue
         action = translate("chrome", "Restart the engine") if notice.key == "restart" else None
         tone: Literal["warn", "error"] = "error" if notice.key == "restart" else "warn"
         parts.notices.show_notice(notice.text, tone=tone, action=action, key=notice.key)
-    if before.notices and not state.notices:
-        parts.notices.dismiss()
 
 
 def show_sheet(parts: Parts, before: State, state: State) -> bool:
@@ -214,7 +221,8 @@ def _ending(run: Run) -> str:
         "opened": translate("chrome", "recording"),
         "failed": translate("chrome", "failed"),
     }
-    return f"{endings[run.finished.reason]} · {translate('chrome', '{} tokens').format(run.tokens)}"
+    tokens = translate("chrome", "{} + {} tokens").format(run.info.prompt_tokens, run.generated)
+    return f"{endings[run.finished.reason]} · {tokens}"
 
 
 def _speed(run: Run) -> tuple[float | None, float | None]:

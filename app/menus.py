@@ -22,9 +22,12 @@ class Menus(QObject):
     colour_blind_chosen = Signal(bool)
     path_chosen = Signal(str)
 
-    def __init__(self, window: QMainWindow, parts: Parts, session: Session) -> None:
+    def __init__(
+        self, window: QMainWindow, parts: Parts, session: Session, *, samples: list[tuple[str, str, str]]
+    ) -> None:
         super().__init__(window)
         self._window, self._parts, self._session = window, parts, session
+        self._samples = samples
         self._recent = QMenu(self.tr("Recent"), window)
         self._export = self._export_menu()
         self._file_menu()
@@ -55,11 +58,19 @@ class Menus(QObject):
 
     def _run_menu(self) -> None:
         menu, parts = self._window.menuBar().addMenu(self.tr("&Run")), self._parts
+        self._add(menu, self.tr("Run the prompt"), parts.prompt.submit, "Ctrl+Return")
         self._add(menu, self.tr("Go to the prompt"), parts.prompt.focus_prompt, "Ctrl+L")
+        menu.addMenu(self._sample_menu())
         self._add(menu, self.tr("Stop"), self._session.stop, "Esc")
         self._add(menu, self.tr("Prove this model"), self._session.prove, "Ctrl+P")
         menu.addSeparator()
         self._add(menu, self.tr("Restart the engine"), self._session.start_engine)
+
+    def _sample_menu(self) -> QMenu:
+        menu = QMenu(self.tr("Samples"), self._window)
+        for _domain, title, prompt in self._samples:
+            self._add(menu, title.replace("&", "&&"), partial(self._parts.prompt.take_sample, prompt))
+        return menu
 
     def _view_menu(self) -> None:
         menu = self._window.menuBar().addMenu(self.tr("&View"))

@@ -40,13 +40,17 @@ def show_attention(view: AttentionView, state: State) -> None:
             )
         )
         return
-    if not run.info.attention_available and shown.attention is None:
+    current = shown.attention is not None and _is_current(shown.attention, state)
+    if not current and not run.info.attention_available:
         view.clear(run.info.attention_reason)
+        return
+    if not current and state.engine == "dead":  # a picture of another layer or head would contradict the selection
+        view.clear(translate("present", "The engine has stopped, so no more attention can be rebuilt: restart it."))
         return
     view.show_tokens(run.texts[: run.tokens])
     view.show_quantity(state.choices.quantity)
     view.show_reduction(state.choices.reduction)
-    if shown.attention is not None and _is_current(shown.attention, state):
+    if shown.attention is not None and current:
         view.show_map(_map(shown.attention))
     if shown.gallery is not None and shown.gallery.layer == state.selection.layer:
         view.show_gallery(_gallery(shown.gallery))

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.bridge import EngineBridge
 from app.questions import Questions, View
 from app.selecting import select, select_run
-from app.state import LoadProgress, Notice, State, apply, died, retire
+from app.state import LoadProgress, Notice, State, apply, died, noted, retire
 from model.config import Sampling
 from model.messages import (
     AttentionShown,
@@ -178,11 +178,11 @@ class Session(QObject):
 
     def say(self, text: str) -> None:
         """Tell the person something that the window itself found out."""
-        self._set(replace(self.state, notices=(*self.state.notices, Notice(text))))
+        self._set(replace(self.state, notices=noted(self.state.notices, Notice(text))))
 
-    def dismiss_notices(self) -> None:
-        """The person has read them."""
-        self._set(replace(self.state, notices=()))
+    def dismiss_notice(self, key: str) -> None:
+        """The person has put this notice away."""
+        self._set(replace(self.state, notices=_without(self.state, key)))
 
     # ---- inside ----------------------------------------------------------------------------------------
 
@@ -210,7 +210,9 @@ class Session(QObject):
         if isinstance(event, Failed) and answered:
             return  # a view's question that no longer has an answer; the next one is on its way
         state = apply(self.state, event)
-        if state.engine == "silent" or isinstance(event, Ready | Heartbeat):
+        if state.engine == "silent":
+            state = replace(state, engine="ready", notices=_without(state, "restart"))
+        elif isinstance(event, Ready | Heartbeat):
             state = replace(state, engine="ready")
         self._set(state)
         if isinstance(event, Opened):
@@ -219,7 +221,8 @@ class Session(QObject):
 
     def _bury(self, cause: str) -> None:
         self._watch.stop()
-        self._set(died(self.state, cause))
+        told = self.tr("{cause}. What is shown stays; restart the engine to go on.")
+        self._set(died(self.state, told.format(cause=cause)))
 
     def _set(self, state: State) -> None:
         if state is self.state:
@@ -247,7 +250,7 @@ class Session(QObject):
     def _look_for_silence(self) -> None:
         if self.state.engine == "ready" and time.monotonic() - self._heard > PATIENCE:
             text = self.tr("The engine has not answered for ten seconds; wait, or restart it.")
-            notices = (*self.state.notices, Notice(text, key="restart"))
+            notices = noted(self.state.notices, Notice(text, key="restart"))
             self._set(replace(self.state, engine="silent", notices=notices))
 
 

@@ -186,8 +186,13 @@ def _fail(state: State, event: Failed) -> State:
         loading=loading,
         running=0 if state.running == event.request else state.running,
         proving=0 if state.proving == event.request else state.proving,
-        notices=(*state.notices, Notice(event.message)),
+        notices=noted(state.notices, Notice(event.message)),
     )
+
+
+def noted(notices: tuple[Notice, ...], notice: Notice) -> tuple[Notice, ...]:
+    """One more notice, in the place of the one with the same key."""
+    return (*(known for known in notices if known.key != notice.key), notice)
 
 
 def retire(state: State) -> State:
@@ -215,5 +220,5 @@ def died(state: State, cause: str) -> State:
         running=0,
         proving=0,
         loading=None,
-        notices=(*state.notices, Notice(cause, key="restart")),
+        notices=noted(state.notices, Notice(cause, key="restart")),
     )

@@ -39,13 +39,14 @@ class MainWindow(QMainWindow):
         self.parts.prompt.set_samples(samples)
         self._counter = Counter()
         self._place()
-        self.menus = Menus(self, self.parts, session)
+        self.menus = Menus(self, self.parts, session, samples=samples)
         self._connect()
         self.show_state(State(), session.state, everything=True)
 
     def show_state(self, before: State, state: State, *, everything: bool = False) -> None:
         """Let every part show its share of the state, those that changed."""
         parts = self.parts
+        self.setWindowTitle(chrome.window_title(state))
         chrome.show_model(parts, state)
         chrome.show_status(parts, state)
         chrome.show_notices(parts, before, state)
@@ -160,6 +161,7 @@ class MainWindow(QMainWindow):
         parts.sheet.accepted_with.connect(self._accept)
         parts.sheet.declined.connect(session.decline)
         parts.notices.action_chosen.connect(self._act)
+        parts.notices.dismissed.connect(session.dismiss_notice)
 
     def _submit(self, wanted: PromptRequest) -> None:
         self.session.submit(

@@ -119,3 +119,11 @@ def test_a_choice_changes_nothing_but_itself(session):
 def test_half_a_surrogate_pair_in_a_prompt_becomes_a_replacement_character(session, bridge):
     session.submit("a\ud83d b\ud83d\ude00", max_new_tokens=5, sampling=Sampling())
     assert bridge.of(Generate)[0].prompt == "a\ufffd b\U0001f600"
+
+
+def test_a_notice_replaces_the_one_before_and_can_be_put_away(session):
+    session.say("first")
+    session.say("second")
+    assert [notice.text for notice in session.state.notices] == ["second"]
+    session.dismiss_notice("")
+    assert not session.state.notices

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QLabel
+from PySide6.QtGui import QAction, QDropEvent
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from app.session import Session
 from app.theme import apply_theme
@@ -160,3 +160,52 @@ def test_a_closed_dock_comes_back_with_the_layout(window, qtbot):
     assert not dock.isVisible()
     window.parts.docks.reset()
     assert dock.isVisible()
+
+
+def test_tab_goes_through_the_whole_window_and_comes_back(window, qtbot):
+    window.activateWindow()
+    window.parts.prompt.focus_prompt()
+    reached = []
+    while QApplication.focusWidget() not in reached:
+        reached.append(QApplication.focusWidget())
+        window.focusNextChild()
+    assert reached[0] is QApplication.focusWidget()
+    for part in (window.parts.strip, window.parts.timeline, *(view.header for view in window.parts.views.values())):
+        assert any(part is widget or part.isAncestorOf(widget) for widget in reached)
+
+
+def test_the_title_carries_the_models_name(window, qtbot):
+    qtbot.waitUntil(lambda: window.windowTitle() == "tiny — Latent Loupe")
+
+
+def test_a_notice_put_away_does_not_come_back_with_the_next(window, bridge, qtbot):
+    window.session.say("first")
+    qtbot.waitUntil(lambda: window.parts.notices.current() is not None)
+    window.parts.notices.findChildren(QPushButton)[-1].click()
+    bridge.died.emit("Engine stopped (signal 9)")
+    qtbot.waitUntil(window.parts.notices.isVisible)
+    told = window.parts.notices.current().text
+    assert told.startswith("Engine stopped (signal 9). ")
+    window.parts.notices.action_chosen.emit("restart")
+    qtbot.waitUntil(lambda: window.parts.notices.current() is None)
+
+
+def test_without_its_engine_a_run_keeps_its_map_but_shows_none_for_another_head(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    bridge.died.emit("Engine stopped (signal 9)")
+    window.parts.top.head_chosen.emit(1)
+    qtbot.waitUntil(window.parts.attention.is_empty)
+    window.parts.top.head_chosen.emit(0)
+    qtbot.waitUntil(lambda: "head 0" in window.parts.attention.sentence())
+    window.session.start_engine()
+    assert not window.parts.attention.is_empty()
+    window.parts.top.head_chosen.emit(1)
+    qtbot.waitUntil(window.parts.attention.is_empty)
+
+
+def test_the_run_menu_runs_the_prompt_and_offers_the_samples(window, bridge):
+    actions = {action.text(): action for action in window.findChildren(QAction)}
+    actions["English"].trigger()
+    assert window.parts.prompt.prompt() == "The king"
+    actions["Run the prompt"].trigger()
+    assert bridge.of(Generate)[0].prompt == "The king"

@@ -31,10 +31,9 @@ class MemoryView(Panel):
         self._series: MemorySeries | None = None
         self._selected: int | None = None
         self._measure: Measure = "total"
-        self._scale: Scale = "log"
+        self._scale: Scale = "linear"
         self._measures = Segmented([("total", self.tr("total")), ("per token", self.tr("per token"))], self)
         self._scales = Segmented([("linear", self.tr("linear")), ("log", self.tr("log"))], self)
-        self._scales.show_choice("log")
         self.add_tool(self._measures)
         self.add_tool(self._scales)
         self._plot = MemoryPlot(self)
@@ -44,7 +43,6 @@ class MemoryView(Panel):
         self._free.setProperty("role", "muted")
         self._free.setFont(tabular(self.font()))
         self.set_body(self._body())
-        self.setFocusProxy(self._plot)
         self._connect()
         self.clear()
 
@@ -165,8 +163,8 @@ class MemoryView(Panel):
 
     def _show_selected(self, series: MemorySeries) -> None:
         kind = self.tr("measured bytes") if self._measure == "total" else self.tr("measured bytes per token")
-        text = self.tr("{kind}, all {layers} layers · {dtype} · reserve {reserve}").format(
-            kind=kind, layers=series.layers, dtype=series.dtype, reserve=bytes_text(series.reserve, exact=True)
+        place = self.tr("all {layers} layers · {dtype} · reserve {reserve}").format(
+            layers=series.layers, dtype=series.dtype, reserve=bytes_text(series.reserve, exact=True)
         )
         row = None if self._selected is None else series.row_of(self._selected + 1)
         if row is None or self._selected is None:
@@ -178,8 +176,10 @@ class MemoryView(Panel):
             reading = self.tr("token {token}: {size} per token") if self._measure == "per token" else reading
             reading = reading.format(token=self._selected, size=size)
             self._plot.show_selected(float(held), reading)
-            text = f"{text} · {reading}"
-        self.show_sentence(text)
+            kind = self.tr("measured {size} at token {token}")
+            kind = self.tr("measured {size} per token at token {token}") if self._measure == "per token" else kind
+            kind = kind.format(token=self._selected, size=size)
+        self.show_sentence(f"{kind} · {place}")
 
     def _hover(self, place: QPointF) -> None:
         series = self._series

@@ -1,7 +1,7 @@
 """The left column: the prompt, how to run it, samples, the text, and the runs so far."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from model.config import Sampling
@@ -17,6 +17,7 @@ from widgets.prompt.transcript import Transcript
 LEAST_WIDTH = 272
 EDITOR_HEIGHT = 92
 DEFAULT_NEW_TOKENS = 48
+ROOM_FOR_SAMPLES = 560  # pixels; in a lower panel the text needs the place, and the menu still offers samples
 
 
 class PromptPanel(QWidget):
@@ -33,7 +34,7 @@ class PromptPanel(QWidget):
         super().__init__(parent)
         self.setMinimumWidth(LEAST_WIDTH)
         self._palette = DARK
-        self._running, self._has_tokenizer = False, True
+        self._running, self._has_tokenizer, self._has_samples = False, True, False
         self._editor = PromptEditor(self)
         self._problem = QLabel(self)
         self._run = QPushButton(self)
@@ -93,8 +94,8 @@ class PromptPanel(QWidget):
     def set_samples(self, samples: list[Sample]) -> None:
         """Offer these sample prompts: (domain, title, prompt)."""
         self._samples.show_samples(samples)
-        self._samples_title.setVisible(bool(samples))
-        self._samples.setVisible(bool(samples))
+        self._has_samples = bool(samples)
+        self._make_room()
 
     def set_prompt(self, text: str) -> None:
         """Put a prompt into the editor; undo brings back what was there."""
@@ -107,6 +108,20 @@ class PromptPanel(QWidget):
     def focus_prompt(self) -> None:
         """Put the cursor into the editor."""
         self._editor.setFocus()
+
+    def take_sample(self, prompt: str) -> None:
+        """Put a sample into the editor, ready to be changed or run."""
+        self.set_prompt(prompt)
+        self.focus_prompt()
+
+    def submit(self) -> None:
+        """Ask for a run, as the Run button does; nothing happens while one goes on."""
+        if self._running:
+            return
+        request = self.request()
+        if request is not None:
+            self._show_problem("")
+            self.submitted.emit(request)
 
     def request(self) -> PromptRequest | None:
         """What would be run now; None when the token ids cannot be read, and the panel says why."""
@@ -127,6 +142,14 @@ class PromptPanel(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), self._palette.colour("surface"))
         painter.fillRect(self.width() - 1, 0, 1, self.height(), self._palette.colour("line"))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        for part in (self._samples_title, self._samples):
+            part.setVisible(self._has_samples and self.height() >= ROOM_FOR_SAMPLES)
 
     def _prepare(self) -> None:
         self._editor.setFixedHeight(EDITOR_HEIGHT)
@@ -173,13 +196,13 @@ class PromptPanel(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     def _connect(self) -> None:
-        self._editor.submitted.connect(self._submit)
+        self._editor.submitted.connect(self.submit)
         self._editor.refused.connect(self._say_refused)
         self._editor.textChanged.connect(lambda: self._show_problem(""))
         self._run.clicked.connect(self._press)
         self._sampling_button.toggled.connect(self._sampling.setVisible)
         self._sampling.changed.connect(self._sampling_button.show_sampling)
-        self._samples.chosen.connect(self._take_sample)
+        self._samples.chosen.connect(self.take_sample)
         self._runs.chosen.connect(self.run_chosen)
 
     def _section(self, text: str) -> QLabel:
@@ -187,23 +210,11 @@ class PromptPanel(QWidget):
         label.setProperty("role", "section")
         return label
 
-    def _take_sample(self, prompt: str) -> None:
-        self.set_prompt(prompt)
-        self.focus_prompt()
-
     def _press(self) -> None:
         if self._running:
             self.stop_wanted.emit()
         else:
-            self._submit()
-
-    def _submit(self) -> None:
-        if self._running:
-            return
-        request = self.request()
-        if request is not None:
-            self._show_problem("")
-            self.submitted.emit(request)
+            self.submit()
 
     def _say_refused(self, size: int, most: int) -> None:
         sentence = self.tr("Not pasted: the prompt would be {size}; at most {most} fit. Shorten it first.")

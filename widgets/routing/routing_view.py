@@ -55,7 +55,6 @@ class RoutingView(Panel):
         self._switch.chosen.connect(self._choose_mode)
         self.add_tool(self._switch)
         self.set_body(self._canvas)
-        self.setFocusProxy(self._canvas)
         self.clear()
 
     def show_tokens(self, texts: Sequence[str]) -> None:

@@ -258,3 +258,12 @@ def test_dropped_files_are_left_to_the_window(panel: PromptPanel) -> None:
     data = QMimeData()
     data.setUrls(["file:///tmp/model"])
     assert not _editor(panel).canInsertFromMimeData(data)
+
+
+def test_a_low_panel_gives_the_room_of_the_samples_to_the_text(panel: PromptPanel) -> None:
+    panel.set_samples([("English", "English tale", "The king")])
+    assert _button(panel, "English tale").isVisible()
+    panel.resize(288, 450)
+    assert not _button(panel, "English tale").isVisible()
+    panel.resize(288, 800)
+    assert _button(panel, "English tale").isVisible()
