@@ -15,8 +15,8 @@ def sentence(shown: AttentionMap) -> str:
     """What the map shows: layer, head, tokens, and how many of them share a cell."""
     words = [
         QCoreApplication.translate(CONTEXT, "layer {0} · head {1}").format(shown.layer, shown.head),
-        _extent(shown) + ", " + _detail(shown),
         *([] if shown.quantity == "probability" else [quantity_name(shown)]),
+        _extent(shown) + ", " + _detail(shown),
     ]
     return " · ".join(words)
 

@@ -239,13 +239,14 @@ class DevicesView(Panel):
             return ""
         devices = self.tr("1 device") if load.devices == 1 else self.tr("{0} devices").format(load.devices)
         name = self._placement.label(load.placement)
-        sentence = f"{devices} · {name} · " + self.tr("simulated placement")
+        # The header may have room for the beginning only, and its tools tell devices and placement again.
+        simulated, placed = self.tr("simulated"), f"{devices} · {name}"
         if self._is_dense():
-            return sentence + " · " + self.tr("layer {0} is dense").format(self._selection.layer)
+            return f"{simulated} · {self.tr('layer {0} is dense').format(self._selection.layer)} · {placed}"
         row = load.layers.index(self._selection.layer)
         told = self.tr("layer {0}: balancedness {1}, MaxVio {2}")
         numbers = _told(float(load.balancedness[row])), _told(float(load.max_violation[row]))
-        return sentence + " · " + told.format(self._selection.layer, *numbers)
+        return f"{simulated} · {told.format(self._selection.layer, *numbers)} · {placed}"
 
     def _path_text(self, path: TokenPath) -> str:
         sent = ", ".join(str(device) for device in path.devices)

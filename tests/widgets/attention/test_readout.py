@@ -42,7 +42,7 @@ def profile(query=2, layer=5, head=3):
             {"queries": (1000, 1064), "keys": (40, 104)},
             "layer 5 · head 3 · queries 1,000–1,063 × keys 40–103, every cell",
         ),
-        ({"quantity": "content"}, "layer 5 · head 3 · 4 × 4 tokens, every cell · content scores"),
+        ({"quantity": "content"}, "layer 5 · head 3 · content scores · 4 × 4 tokens, every cell"),
     ],
 )
 def test_the_sentence_says_exactly_what_is_shown(changes, expected):

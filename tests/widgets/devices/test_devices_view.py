@@ -81,10 +81,10 @@ def test_the_sentence_says_that_the_placement_is_simulated(view):
     view.show_load(load())
     row = load().balancedness[4], load().max_violation[4]
     assert view.sentence() == (
-        f"4 devices · contiguous · simulated placement · layer 5: balancedness {row[0]:.2f}, MaxVio {row[1]:.2f}"
+        f"simulated · layer 5: balancedness {row[0]:.2f}, MaxVio {row[1]:.2f} · 4 devices · contiguous"
     )
     view.show_selection(Selection(layer=0))
-    assert view.sentence().endswith("simulated placement · layer 0 is dense")
+    assert view.sentence() == "simulated · layer 0 is dense · 4 devices · contiguous"
 
 
 def test_imbalance_is_told_by_its_field_names_and_nothing_by_a_dash(view):
@@ -196,7 +196,7 @@ def test_sixty_four_devices_are_drawn_without_numbers_in_the_cells(view):
     canvas = load_canvas(view)
     assert canvas.matrix_rectangle().width() >= 64
     assert canvas.matrix_rectangle().right() <= canvas.width()
-    assert view.sentence().startswith("64 devices")
+    assert "64 devices" in view.sentence()
 
 
 def test_the_graph_is_laid_out_beside_the_window_and_names_neighbours(view, qtbot):
