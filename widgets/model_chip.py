@@ -34,6 +34,7 @@ class ModelChip(QFrame):
         self._device, self._dtype = self._label("text"), self._label("muted")
         for point in self._points:
             point.setText("·")
+        self._details = self._compact = False
         self._progress = QProgressBar(self)
         self._progress.setTextVisible(False)
         self._progress.setFixedWidth(120)
@@ -49,7 +50,8 @@ class ModelChip(QFrame):
         self._device.setText(device.upper() if device == "cpu" else device)
         self._dtype.setText(dtype)
         exact = self.tr("{total} parameters, {active} of them used per token")
-        self._describe(f"{name}\n{exact.format(total=f'{total:,}', active=f'{active:,}')}")
+        counts = exact.format(total=f"{total:,}", active=f"{active:,}")
+        self._describe(f"{name}\n{family}, {device}, {dtype}\n{counts}")
         self._show_parts(details=True, progress=False)
 
     def show_no_model(self, text: str) -> None:
@@ -66,6 +68,18 @@ class ModelChip(QFrame):
         self._describe(self._family.full_text())
         self._show_parts(details=False, progress=True)
 
+    def set_compact(self, compact: bool) -> None:
+        """Name, family and device only, for a narrow window; the tooltip tells the rest."""
+        if compact != self._compact:
+            self._compact = compact
+            self._show_details()
+
+    def _show_details(self) -> None:
+        self._points[0].setVisible(self._details)
+        self._device.setVisible(self._details)
+        for label in (*self._points[1:], self._total, self._active, self._dtype):
+            label.setVisible(self._details and not self._compact)
+
     def _show_words(self, name: str, text: str) -> None:
         self._name.setText(name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…")
         self._name.setVisible(bool(name))
@@ -73,8 +87,8 @@ class ModelChip(QFrame):
         self._family.updateGeometry()
 
     def _show_parts(self, *, details: bool, progress: bool) -> None:
-        for label in (*self._points, self._total, self._active, self._device, self._dtype):
-            label.setVisible(details)
+        self._details = details
+        self._show_details()
         self._progress.setVisible(progress)
 
     def _describe(self, text: str) -> None:

@@ -1,7 +1,7 @@
 """The bar above everything: the model, its proof, layer and head, theme, export."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from widgets.model_chip import ModelChip
@@ -11,6 +11,7 @@ from widgets.selection import Selection
 from widgets.stepper import Stepper
 
 HEIGHT = 44
+ROOMY = 1080  # pixels; in a narrower bar the details would be cut
 
 
 class TopBar(QFrame):
@@ -75,6 +76,11 @@ class TopBar(QFrame):
         """Show the layer and the head that every view shows, of so many."""
         self._layer.show_value(selection.layer, count=layers)
         self._head.show_value(selection.head, count=heads)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._model.set_compact(self.width() < ROOMY)
+        self._theme.setVisible(self.width() >= ROOMY)  # the menu has it too
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

@@ -95,3 +95,17 @@ def test_everything_fits_at_1280_pixels(qtbot: QtBot) -> None:
     bar.show_proof("passed", "max |Δ| 3.1e-7", "")
     bar.show_selection(Selection(layer=26, head=15), 27, 16)
     assert bar.minimumSizeHint().width() <= 1280
+
+
+def test_a_narrow_bar_keeps_name_and_device_whole_and_leaves_the_rest_to_the_tooltip(qtbot: QtBot) -> None:
+    bar = _bar(qtbot)
+    bar.resize(900, 44)
+    bar.show_model("loupe-mini", "DeepSeek-V2", 10_200_000, 4_100_000, "cpu", "float32")
+    bar.show_proof("passed", "max |Δ| 8.9e-07", "")
+    QApplication.processEvents()
+    shown = [label for label in bar.findChildren(QLabel) if label.isVisible()]
+    whole = {label.text() for label in shown if label.width() >= label.sizeHint().width()}
+    assert {"loupe-mini", "CPU"} <= whole
+    assert "10.2 M" not in _words(bar)
+    bar.resize(1280, 44)
+    assert "10.2 M" in _words(bar)
