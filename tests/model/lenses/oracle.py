@@ -53,7 +53,14 @@ def _config(family: Family, settings: dict[str, Any]) -> ModelConfig:
     rope: dict[str, Any] = dict(settings.get("rope_parameters", {"rope_type": "default", "rope_theta": 10_000.0}))
     theta, yarn = rope.pop("rope_theta"), rope.pop("rope_type") == "yarn"
     layers = settings["num_hidden_layers"]
-    same: tuple[str, ...] = ("vocab_size", "hidden_size", "q_lora_rank", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim")
+    same: tuple[str, ...] = (
+        "vocab_size",
+        "hidden_size",
+        "q_lora_rank",
+        "kv_lora_rank",
+        "qk_nope_head_dim",
+        "qk_rope_head_dim",
+    )
     same += ("v_head_dim", "intermediate_size", "moe_intermediate_size", "max_position_embeddings")
     return ModelConfig(
         family=family,
