@@ -8,6 +8,7 @@ from model.problems import Problem
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 VIEWS = ("attention", "latents", "routing", "logits", "load", "memory")
 PICTURES = ("attention", "routing", "load", "memory")
+LARGEST = 2**63 - 1  # what the engine's frames, numpy and torch count with
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,20 +34,38 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def whole(text: str) -> int:
+    """A whole number that fits into 64 bits."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number") from None
+    if abs(value) > LARGEST:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is too large")
+    return value
+
+
 def token_range(text: str) -> tuple[int | None, int | None]:
     """A:B, either of which may be left out."""
     start, colon, end = text.partition(":")
     if not colon or not all(part == "" or (part.isascii() and part.isdecimal()) for part in (start, end)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a range of tokens such as 0:64")
-    return (int(start) if start else None, int(end) if end else None)
+    return (whole(start) if start else None, whole(end) if end else None)
 
 
 def numbers(text: str) -> list[int]:
     """Whole numbers with commas between them."""
     try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 5,7,9") from None
+        return [whole(part) for part in text.split(",")]
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error} in {text[:80]!r}; give a list such as 5,7,9") from None
+
+
+def path(text: str) -> str:
+    """The name of a file or folder; an empty one would silently mean the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return text
 
 
 def size(text: str) -> tuple[int, int]:
@@ -58,7 +77,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def _model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", metavar="DIR", help="checkpoint folder (default: the bundled model)")
+    parser.add_argument("--checkpoint", metavar="DIR", type=path, help="checkpoint folder (default: the bundled model)")
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="where the model runs")
     parser.add_argument("--dtype", default="auto", choices=DTYPES, help="dtype of weights, activations and cache")
 
@@ -68,7 +87,7 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="checkpoint folder")
+    parser.add_argument("folder", metavar="DIR", type=path, help="checkpoint folder")
     _json(parser)
 
 
@@ -78,38 +97,38 @@ def _record(parser: argparse.ArgumentParser) -> None:
     prompt.add_argument("--prompt", metavar="TEXT")
     prompt.add_argument("--prompt-file", metavar="F", help="UTF-8 text")
     prompt.add_argument("--token-ids", metavar="5,7,9", type=numbers, help="fed as they are, no BOS")
-    parser.add_argument("--max-new-tokens", type=int, default=64, metavar="N")
+    parser.add_argument("--max-new-tokens", type=whole, default=64, metavar="N")
     parser.add_argument("--greedy", action="store_true", help="always the likeliest token (the default)")
     parser.add_argument(
         "--temperature", type=float, metavar="X", help="sample (1 when only --top-p or --top-k is given)"
     )
     parser.add_argument("--top-p", type=float, metavar="X")
-    parser.add_argument("--top-k", type=int, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--top-k", type=whole, metavar="N")
+    parser.add_argument("--seed", type=whole, default=0, metavar="S")
     parser.add_argument("--keep-logits", action="store_true", help="record the logits of every token too")
     parser.add_argument("--self-contained", action="store_true", help="record the projections, however large")
-    parser.add_argument("--out", required=True, metavar="RUN", help="the run's folder")
+    parser.add_argument("--out", required=True, type=path, metavar="RUN", help="the run's folder")
     _json(parser)
 
 
 def _selectors(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recording", metavar="RUN", help="run folder")
-    parser.add_argument("--layer", type=int, metavar="L", help="attention block, from 0")
-    parser.add_argument("--head", type=int, metavar="H", help="head, from 0")
+    parser.add_argument("recording", metavar="RUN", type=path, help="run folder")
+    parser.add_argument("--layer", type=whole, metavar="L", help="attention block, from 0")
+    parser.add_argument("--head", type=whole, metavar="H", help="head, from 0")
     parser.add_argument("--queries", type=token_range, default=(None, None), metavar="A:B")
     parser.add_argument("--keys", type=token_range, default=(None, None), metavar="C:D")
     parser.add_argument(
-        "--devices", type=int, metavar="N", help="simulated devices (default: the model's groups, else 8)"
+        "--devices", type=whole, metavar="N", help="simulated devices (default: the model's groups, else 8)"
     )
     parser.add_argument("--placement", default="contiguous", metavar="contiguous|round-robin|eplb")
-    parser.add_argument("--replicas", type=int, metavar="P")
-    parser.add_argument("--nodes", type=int, metavar="N")
+    parser.add_argument("--replicas", type=whole, metavar="P")
+    parser.add_argument("--nodes", type=whole, metavar="N")
 
 
 def _data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("view", choices=VIEWS)
     _selectors(parser)
-    parser.add_argument("--out", required=True, metavar="F.npz")
+    parser.add_argument("--out", required=True, type=path, metavar="F.npz")
     _json(parser)
 
 
@@ -119,18 +138,18 @@ def _render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=size, default=(1600, 1000), metavar="1600x1000")
     parser.add_argument("--scale", type=float, default=1.0, metavar="2", help="pixels per point, 1 to 4")
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
-    parser.add_argument("--out", required=True, metavar="F.png|.svg|.pdf")
+    parser.add_argument("--out", required=True, type=path, metavar="F.png|.svg|.pdf")
     _json(parser)
 
 
 def _verify(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="checkpoint folder")
+    parser.add_argument("folder", metavar="DIR", type=path, help="checkpoint folder")
     _json(parser)
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("decode", "window"))
-    parser.add_argument("--checkpoint", metavar="DIR", help="checkpoint folder (default: the bundled model)")
+    parser.add_argument("--checkpoint", metavar="DIR", type=path, help="checkpoint folder (default: the bundled model)")
     parser.add_argument("--context", type=numbers, default=[64, 2048], metavar="64,2048", help="tokens before decoding")
-    parser.add_argument("--tokens", type=int, default=64, metavar="N", help="tokens to generate")
+    parser.add_argument("--tokens", type=whole, default=64, metavar="N", help="tokens to generate")
     _json(parser)

@@ -14,7 +14,7 @@ from app.selecting import device_count
 from app.state import State
 from model.kv_bytes import kv_bytes_per_token
 from model.lenses import balance
-from model.messages import AttentionShown
+from model.messages import AttentionShown, RowShown
 from model.placement import Placement
 from widgets.attention.attention_view import AttentionView
 from widgets.attention.data import AttentionMap, HeadGallery, RowProfile
@@ -57,16 +57,8 @@ def show_attention(view: AttentionView, state: State) -> None:
     row = shown.row
     fits = row is not None and (row.layer, row.head) == (state.selection.layer, state.selection.head)
     if row is not None and fits:
-        view.show_row(
-            RowProfile(
-                layer=row.layer,
-                head=row.head,
-                query=row.query,
-                probabilities=row.probabilities.numpy(),
-                content_scores=row.content_scores.numpy(),
-                position_scores=row.position_scores.numpy(),
-            )
-        )
+        view.show_row(_profile(row))
+    view.show_hovered_row(_profile(shown.hover) if shown.hover is not None else None)
     view.show_selection(state.selection)
 
 
@@ -243,6 +235,17 @@ def _gallery(answer: AttentionShown) -> HeadGallery:
         keys=answer.keys,
         quantity=answer.quantity,
         values=answer.values.numpy(),
+    )
+
+
+def _profile(row: RowShown) -> RowProfile:
+    return RowProfile(
+        layer=row.layer,
+        head=row.head,
+        query=row.query,
+        probabilities=row.probabilities.numpy(),
+        content_scores=row.content_scores.numpy(),
+        position_scores=row.position_scores.numpy(),
     )
 
 

@@ -13,10 +13,10 @@ from app.runs import Run
 from app.state import State
 from model.messages import Command, Event, ShowAttention, ShowRow, ShowScores
 
-Kind = Literal["map", "gallery", "row", "scores"]
+Kind = Literal["map", "gallery", "row", "scores", "hover"]
 THUMBNAIL = 96  # cells along a thumbnail's edge
 SCORES_WINDOW = 512  # tokens around the selected one
-SHORTEST_PAUSE: dict[Kind, float] = {"map": 0.08, "gallery": 0.4, "row": 0.08, "scores": 0.5}
+SHORTEST_PAUSE: dict[Kind, float] = {"map": 0.08, "gallery": 0.4, "row": 0.08, "scores": 0.5, "hover": 0.05}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ class Questions:
             waiting = waiting or ready is None
         return commands, waiting
 
-    def answered(self, event: Event) -> bool:
-        """Take an answer into account. False when it answers a question that was replaced: drop it."""
-        for line in self.lines.values():
+    def answered(self, event: Event) -> Kind | None:
+        """Take an answer into account. None when it answers a question that was replaced: drop it."""
+        for kind, line in self.lines.items():
             if line.request == event.request and event.request:
                 line.request = 0
                 line.delay = self.clock() - line.asked_at
-                return True
-        return False
+                return kind
+        return None
 
     def forget(self) -> None:
         """Ask everything again: the engine is a new one, or the run another."""
@@ -178,6 +178,18 @@ def _ask_scores(state: State, run: Run, _view: View) -> _Asked:
     return (run.info.run, layer), tokens, make
 
 
+def _ask_hover(state: State, run: Run, _view: View) -> _Asked:
+    query, selection = state.hovered, state.selection
+    if not run.info.attention_available or query is None or query >= run.tokens:
+        return None
+
+    def make(request: int) -> Command:
+        return ShowRow(request=request, run=run.info.run, layer=selection.layer, head=selection.head, query=query)
+
+    # The query is growth, not a new subject: a moving mouse waits for the answer before.
+    return (run.info.run, selection.layer, selection.head), (query,), make
+
+
 def _clip(span: tuple[int, int], tokens: int) -> tuple[int, int]:
     start = min(max(span[0], 0), tokens - 1)
     return start, min(max(span[1], start + 1), tokens)
@@ -188,4 +200,5 @@ ASKERS: dict[Kind, Callable[[State, Run, View], _Asked]] = {
     "gallery": _ask_gallery,
     "row": _ask_row,
     "scores": _ask_scores,
+    "hover": _ask_hover,
 }

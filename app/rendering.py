@@ -93,6 +93,8 @@ def _select(session: Session, run: Run, wanted: Picture) -> None:
     first = config.moe_layers[0] if config.moe_layers else 0
     layer = _checked("layer", wanted.layer, otherwise=first, count=config.layers)
     head = _checked("head", wanted.head, otherwise=0, count=config.heads)
+    if config.router is not None and wanted.devices > config.router.experts:
+        raise Problem(f"--devices {wanted.devices} is more than this run's {config.router.experts} experts.")
     queries, keys = (_filled(span, run.tokens) for span in (wanted.queries, wanted.keys))
     whole = (queries, keys) == ((0, run.tokens), (0, run.tokens))
     session.look_at(View(None, None, *_cells(wanted)) if whole else View(queries, keys, *_cells(wanted)))

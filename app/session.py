@@ -176,6 +176,11 @@ class Session(QObject):
             self._view = view
             self._ask()
 
+    def hover(self, query: int | None) -> None:
+        """The cursor is over this query's row of the attention map, or has left it."""
+        self.state = replace(self.state, hovered=query)  # nothing to draw before the answer
+        self._ask()
+
     def say(self, text: str) -> None:
         """Tell the person something that the window itself found out."""
         self._set(replace(self.state, notices=noted(self.state.notices, Notice(text))))
@@ -203,8 +208,12 @@ class Session(QObject):
 
     def _take(self, event: Event) -> None:
         self._heard = time.monotonic()
-        question = isinstance(event, AttentionShown | RowShown | ScoresShown)
         answered = self._questions.answered(event)
+        if answered == "hover" and isinstance(event, RowShown):
+            if event.run == self.state.current:
+                self._set(replace(self.state, shown=replace(self.state.shown, hover=event)))
+            return
+        question = isinstance(event, AttentionShown | RowShown | ScoresShown)
         if question and not answered:
             return  # a late answer to a question that was replaced
         if isinstance(event, Failed) and answered:

@@ -60,6 +60,7 @@ class Shown:
     attention: AttentionShown | None = None
     gallery: AttentionShown | None = None
     row: RowShown | None = None
+    hover: RowShown | None = None  # the row under the cursor
     scores: ScoresShown | None = None
 
 
@@ -101,6 +102,7 @@ class State:
     runs: tuple[Run, ...] = ()
     current: str = ""
     selection: Selection = field(default_factory=Selection)
+    hovered: int | None = None  # the query under the cursor, whose row is worth asking for
     following: bool = True  # the selection stays on the newest token
     shown: Shown = Shown()
     choices: Choices = Choices()

@@ -136,6 +136,7 @@ class MainWindow(QMainWindow):
         parts.devices.device_chosen.connect(session.choose_device)
         # ways of seeing
         parts.attention.range_wanted.connect(self._look_at)
+        parts.attention.query_hovered.connect(session.hover)
         for chosen, name in (
             (parts.attention.quantity_chosen, "quantity"),
             (parts.attention.reduction_chosen, "reduction"),

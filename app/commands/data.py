@@ -22,7 +22,7 @@ def run(options: Namespace) -> int:
     if out.suffix != ".npz":
         raise Problem(f"{options.out} does not end in .npz; give such a name.")
     with Conversation() as engine:
-        name, tokens = _open(engine, options.recording)
+        name, tokens, note = _open(engine, options.recording)
         command = Extract(
             run=name,
             view=options.view,
@@ -37,15 +37,17 @@ def run(options: Namespace) -> int:
         extracted = cast(Extracted, engine.last(command))
     arrays = {key: {"dtype": dtype, "shape": list(shape)} for key, (dtype, shape) in extracted.arrays.items()}
     if options.json:
-        show({"run": options.recording, "view": options.view, "out": str(out), "arrays": arrays}, as_json=True)
+        result = {"run": options.recording, "view": options.view, "out": str(out), "arrays": arrays, "note": note}
+        show(result, as_json=True)
     else:
-        show({key: f"{value['dtype']} {value['shape']}" for key, value in arrays.items()}, as_json=False)
+        lines = {key: f"{value['dtype']} {value['shape']}" for key, value in arrays.items()}
+        show(lines | ({"note": note} if note else {}), as_json=False)
     return 0
 
 
-def _open(engine: Conversation, folder: str) -> tuple[str, int]:
-    """The engine's name for a run folder, and how many tokens it holds."""
-    name, tokens = "", 0
+def _open(engine: Conversation, folder: str) -> tuple[str, int, str]:
+    """The engine's name for a run folder, how many tokens it holds, and what is wrong with it."""
+    name, tokens, note = "", 0, ""
     for event in engine.ask(OpenRecording(folder=str(Path(folder).expanduser().absolute()))):
         if isinstance(event, Started):
             name = event.info.run
@@ -53,4 +55,6 @@ def _open(engine: Conversation, folder: str) -> tuple[str, int]:
             tokens = event.tokens.first + event.tokens.ids.shape[0]
         elif isinstance(event, Finished) and event.reason == "failed":
             raise Problem(event.note)
-    return name, tokens
+        elif isinstance(event, Finished):
+            note = event.note
+    return name, tokens, note

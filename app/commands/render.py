@@ -8,11 +8,20 @@ from app.commands.output import show
 from app.commands.selectors import placement
 from model.problems import Problem
 
+LONGEST_EDGE = 32_000  # pixels; Qt paints no longer ones
+MOST_PIXELS = 10**8  # 400 MB
+
 
 def run(options: Namespace) -> int:
     """Paint and say where. Raises Problem for a run, a selector or a file that will not do."""
     if not 1 <= options.scale <= 4:
         raise Problem(f"--scale {options.scale:g} is not between 1 and 4.")
+    width, height = (edge * options.scale for edge in options.size)
+    if max(width, height) > LONGEST_EDGE or width * height > MOST_PIXELS:
+        raise Problem(
+            f"A picture of {width:.0f} × {height:.0f} pixels is too large; choose at most {LONGEST_EDGE:,} on an edge "
+            f"and {MOST_PIXELS:,} in all."
+        )
     os.environ["QT_QPA_PLATFORM"] = "offscreen"  # no display is needed, and none is used
 
     from app.rendering import Picture, render  # Qt, which must not load before the platform is chosen

@@ -105,3 +105,15 @@ def test_a_dense_layer_has_no_scores_to_ask_for(questions):
 
 def test_nothing_is_asked_of_a_dead_engine(questions):
     assert questions.due(replace(running(), engine="dead"), View()) == ([], False)
+
+
+def test_the_row_under_the_cursor_is_asked_for_one_at_a_time(questions, clock):
+    state = replace(running(), hovered=1)
+    asked = [command for command in questions.due(state, View())[0] if isinstance(command, ShowRow)]
+    assert [command.query for command in asked] == [2, 1]
+    state = replace(state, hovered=0)
+    assert questions.due(state, View()) == ([], True)
+    assert questions.answered(answer(asked[1].request)) == "hover"
+    clock.now += 1
+    assert [command.query for command in questions.due(state, View())[0]] == [0]
+    assert questions.due(replace(state, hovered=None), View()) == ([], False)

@@ -28,7 +28,7 @@ def test_every_view_becomes_a_picture_of_the_wanted_size(run, tmp_path, capsys, 
 
 
 def test_a_selector_outside_the_run_is_one_sentence_and_status_2(run, tmp_path, capsys):
-    for wrong in (["--layer", "9"], ["--head", "4"], ["--queries", "0:99"], ["--scale", "9"]):
+    for wrong in (["--devices", "9"], ["--layer", "9"], ["--head", "4"], ["--queries", "0:99"], ["--scale", "9"]):
         assert main(["render", "attention", str(run), *wrong, "--out", str(tmp_path / "a.png")]) == 2
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert not (tmp_path / "a.png").exists()

@@ -209,3 +209,14 @@ def test_the_run_menu_runs_the_prompt_and_offers_the_samples(window, bridge):
     assert window.parts.prompt.prompt() == "The king"
     actions["Run the prompt"].trigger()
     assert bridge.of(Generate)[0].prompt == "The king"
+
+
+def test_a_cell_of_any_row_is_read_out_in_full(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    qtbot.waitUntil(lambda: not window.parts.attention.is_empty())
+    window.parts.attention._tell_cell((1, 0))
+    qtbot.waitUntil(lambda: bridge.of(ShowRow)[-1].query == 1)
+    answer(bridge)
+    qtbot.waitUntil(lambda: window.parts.status.hover().endswith("p 0.500  content +0.50  position +0.50  rank 1"))
+    window.parts.attention._tell_cell(None)
+    assert window.parts.status.hover() == ""

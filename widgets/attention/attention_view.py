@@ -29,7 +29,8 @@ class AttentionView(Panel):
     """Attention of one layer: a map that zooms, a gallery of heads, a row profile.
 
     Signals: `token_chosen(int)`, `head_chosen(int)`, `quantity_chosen(str)`, `reduction_chosen(str)`;
-    `hovered_text(str)`, empty when the mouse leaves; `range_wanted(object)`, a WantedRange, at most every 60 ms
+    `hovered_text(str)`, empty when the mouse leaves; `query_hovered(object)`, the row under the cursor or None, for
+    which `show_hovered_row` is hoped; `range_wanted(object)`, a WantedRange, at most every 60 ms
     while zooming, panning or resizing.
     """
 
@@ -38,6 +39,7 @@ class AttentionView(Panel):
     quantity_chosen = Signal(str)
     reduction_chosen = Signal(str)
     hovered_text = Signal(str)
+    query_hovered = Signal(object)
     range_wanted = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -46,6 +48,8 @@ class AttentionView(Panel):
         self._map: AttentionMap | None = None
         self._gallery: HeadGallery | None = None
         self._row: RowProfile | None = None
+        self._hovered_row: RowProfile | None = None
+        self._cell: tuple[int, int] | None = None  # under the cursor
         self._quantity: Quantity = "probability"
         self._selection = Selection()
         self._palette: Palette = DARK
@@ -100,6 +104,12 @@ class AttentionView(Panel):
         self._bars.show_row(row, self._quantity)
         self._show_titles()
 
+    def show_hovered_row(self, row: RowProfile | None) -> None:
+        """The profile of the query under the cursor, so that its cell can be read out in full."""
+        self._hovered_row = row
+        if self._cell is not None:
+            self._read_out()
+
     def show_selection(self, selection: Selection) -> None:
         """Frame the selected query's row and the selected head."""
         moved = selection.head != self._selection.head
@@ -128,6 +138,7 @@ class AttentionView(Panel):
     def clear(self, hint: str = "") -> None:
         """Forget everything; the hint says what will appear."""
         self._texts, self._map, self._gallery, self._row, self._asked = (), None, None, None, None
+        self._cell = self._hovered_row = None
         self._plot.clear()
         self._thumbnails.show_gallery(None)
         self._bars.show_tokens(())
@@ -174,10 +185,19 @@ class AttentionView(Panel):
             self.head_chosen.emit(self._gallery.heads[target])
 
     def _tell_cell(self, cell: tuple[int, int] | None) -> None:
-        if cell is None or self._map is None:
+        self._cell = cell
+        # Where tokens share a cell, the cell's own value is read out and no row of one token.
+        exact = cell is not None and self._map is not None and not self._map.is_reduced()
+        self.query_hovered.emit(cell[0] if cell is not None and exact else None)
+        self._read_out()
+
+    def _read_out(self) -> None:
+        if self._cell is None or self._map is None:
             self.hovered_text.emit("")
-        else:
-            self.hovered_text.emit(cell_text(self._map, self._texts, query=cell[0], key=cell[1], row=self._row))
+            return
+        query, key = self._cell
+        rows = (self._row, self._hovered_row)
+        self.hovered_text.emit(cell_text(self._map, self._texts, query=query, key=key, rows=rows))
 
     def _tell_head(self, head: int | None) -> None:
         layer = self._gallery.layer if self._gallery is not None else self._selection.layer

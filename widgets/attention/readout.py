@@ -32,15 +32,18 @@ def quantity_name(shown: AttentionMap) -> str:
             return QCoreApplication.translate(CONTEXT, "position scores")
 
 
-def cell_text(shown: AttentionMap, texts: Sequence[str], *, query: int, key: int, row: RowProfile | None) -> str:
-    """One pair of tokens in full; scores and rank when the query's own profile is at hand."""
+def cell_text(
+    shown: AttentionMap, texts: Sequence[str], *, query: int, key: int, rows: Sequence[RowProfile | None]
+) -> str:
+    """One pair of tokens in full; scores and rank when the query's own profile is among `rows`."""
     pair = QCoreApplication.translate(CONTEXT, "query {0} “{1}” → key {2} “{3}”").format(
         query, _token(texts, query), key, _token(texts, key)
     )
     if key > query:
         return pair + "  " + QCoreApplication.translate(CONTEXT, "masked: this key comes later")
-    if row is not None and (row.layer, row.head, row.query) == (shown.layer, shown.head, query):
-        return pair + "  " + row_text(row, key)
+    for row in rows:
+        if row is not None and (row.layer, row.head, row.query) == (shown.layer, shown.head, query):
+            return pair + "  " + row_text(row, key)
     value = value_at(shown, query, key)
     if value is None:
         return pair

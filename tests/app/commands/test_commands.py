@@ -159,6 +159,30 @@ def test_load_uses_the_groups_of_the_model_or_eight_devices(case: Case, tmp_path
 
 
 @pytest.mark.usefixtures("threaded")
+def test_fewer_experts_than_eight_get_a_device_each(tmp_path: Path) -> None:
+    make_checkpoint(tmp_path / "model", "v2", n_routed_experts=6)
+    run = tmp_path / "run"
+    command = ["record", "--checkpoint", str(tmp_path / "model"), "--token-ids", "1,2", "--max-new-tokens", "1"]
+    assert main([*command, "--out", str(run)]) == 0
+    assert main(["data", "load", str(run), "--out", str(tmp_path / "load.npz")]) == 0
+    with np.load(tmp_path / "load.npz") as found:
+        assert found["device_load"].shape == (2, 6)
+
+
+@pytest.mark.usefixtures("threaded")
+def test_numbers_of_a_damaged_run_say_what_is_missing(
+    case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    ids = ",".join(["7"] * 250)
+    command = ["record", "--checkpoint", str(case.folder), "--token-ids", ids, "--max-new-tokens", "7"]
+    assert main([*command, "--out", str(run)]) == 0
+    assert main(["data", "memory", str(run), "--out", str(tmp_path / "whole.npz"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["note"] == "The model's context is full."
+    assert False
+
+
+@pytest.mark.usefixtures("threaded")
 def test_memory_compares_the_cache_with_other_forms(case: Case, tmp_path: Path) -> None:
     found = data(case, "memory", tmp_path / "memory.npz")
     tokens = found["tokens"]

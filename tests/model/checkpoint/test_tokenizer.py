@@ -177,10 +177,10 @@ GROWING = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10**6
 @pytest.mark.parametrize(
     ("alter", "phrase"),
     [
-        (lambda described: described.update(model={"type": "Nonsense"}), "the tokenizer failed on"),
-        (lambda described: described.pop("model"), "the tokenizer failed on"),
-        (lambda described: described["model"]["merges"].append(["zz", "yy"]), "the tokenizer failed on"),
-        (lambda described: described["model"]["vocab"].update(x=-1), "the tokenizer failed on"),
+        (lambda described: described.update(model={"type": "Nonsense"}), "The tokenizer failed on"),
+        (lambda described: described.pop("model"), "The tokenizer failed on"),
+        (lambda described: described["model"]["merges"].append(["zz", "yy"]), "The tokenizer failed on"),
+        (lambda described: described["model"]["vocab"].update(x=-1), "The tokenizer failed on"),
         (lambda described: described.update(normalizer=GROWING), "inserts more than 64 characters"),
         (
             lambda described: described.update(normalizer={"type": "Sequence", "normalizers": [GROWING]}),
@@ -207,7 +207,7 @@ def test_a_pattern_that_makes_the_library_panic_is_a_problem_and_not_the_end(
 ) -> None:
     tokenizer = read_tokenizer(change(tmp_path, lambda described: described.update(pre_tokenizer=EXPLODING)))
     assert tokenizer is not None
-    with pytest.raises(Problem, match="the tokenizer failed on this prompt"):
+    with pytest.raises(Problem, match="The tokenizer failed on this prompt"):
         tokenizer.encode("a" * 40 + "b")
     assert tokenizer.encode("b")
 

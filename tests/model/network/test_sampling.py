@@ -45,6 +45,7 @@ def test_the_same_seed_draws_the_same_tokens() -> None:
 
 def test_extreme_temperatures_still_choose() -> None:
     assert drawn(Sampling(temperature=1e-9)).keys() <= {1, 4}
+    assert drawn(Sampling(temperature=1e-320)).keys() <= {1, 4}  # 0 in float32
     assert len(drawn(Sampling(temperature=100.0))) == 5
 
 

@@ -107,6 +107,13 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
     assert Recording.open(tmp_path / "run").tokens == 4
 
 
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "chunk-000000-0004.safetensors").write_bytes(b"of another run")
+    with pytest.raises(Problem, match="not empty"):
+        record(tmp_path, SIZES)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["chunk-000000-0004.safetensors"]
+
+
 def test_private_memory_stays_that_of_one_chunk(tmp_path: Path) -> None:
     config = tiny_config()
     recorder = Recorder.create(tmp_path / "run", run_info(config))

@@ -50,28 +50,28 @@ def test_the_sentence_says_exactly_what_is_shown(changes, expected):
 
 
 def test_a_cell_of_the_profiles_query_is_read_in_full():
-    text = cell_text(shown(), TEXTS, query=2, key=1, row=profile())
+    text = cell_text(shown(), TEXTS, query=2, key=1, rows=(None, profile()))
     assert text == "query 2 “said” → key 1 “king”  p 0.588  content −1.03  position +2.77  rank 1"
 
 
 def test_a_cell_of_another_query_has_its_probability_only():
     for row in (None, profile(query=1), profile(head=4), profile(layer=0)):
-        assert cell_text(shown(), TEXTS, query=2, key=1, row=row) == "query 2 “said” → key 1 “king”  p 0.412"
+        assert cell_text(shown(), TEXTS, query=2, key=1, rows=(row,)) == "query 2 “said” → key 1 “king”  p 0.412"
 
 
 def test_a_score_is_named_as_what_it_is():
-    text = cell_text(shown(quantity="position"), TEXTS, query=2, key=0, row=None)
+    text = cell_text(shown(quantity="position"), TEXTS, query=2, key=0, rows=())
     assert text == "query 2 “said” → key 0 “The”  position +0.41"
 
 
 def test_a_masked_cell_is_called_masked():
-    text = cell_text(shown(), TEXTS, query=1, key=3, row=None)
+    text = cell_text(shown(), TEXTS, query=1, key=3, rows=())
     assert text == "query 1 “king” → key 3 “↵”  masked: this key comes later"
 
 
 def test_a_pooled_cell_names_all_its_tokens():
     pooled = shown(queries=(0, 2048), keys=(0, 2048), cell=(8, 8), values=np.full((256, 256), 0.5, dtype=np.float32))
-    text = cell_text(pooled, TEXTS, query=2044, key=17, row=None)
+    text = cell_text(pooled, TEXTS, query=2044, key=17, rows=())
     assert text == "queries 2,040–2,047 → keys 16–23  max p 0.500"
 
 
@@ -84,7 +84,7 @@ def test_a_value_is_found_by_its_tokens_and_nowhere_else():
 
 
 def test_a_token_not_yet_in_the_map_has_no_value():
-    assert cell_text(shown(), TEXTS, query=5, key=4, row=None) == "query 5 “king” → key 4 “The”"
+    assert cell_text(shown(), TEXTS, query=5, key=4, rows=()) == "query 5 “king” → key 4 “The”"
 
 
 def test_small_probabilities_keep_two_digits():
