@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from model.network.decoder import Decoder
+from model.network.decoder import Decoder, Step
 from model.network.weights import bind
 from model.training import parameters
 from model.training.cross_entropy import head_cross_entropy
@@ -38,3 +38,19 @@ def test_attention_maps_are_causal_and_sum_to_one(config):
     for weights_HQK, _ in attention_maps(decoder, torch.arange(9)):
         assert torch.allclose(weights_HQK.sum(dim=-1), torch.ones(config.heads, 9))
         assert weights_HQK.triu(1).abs().max() == 0
+
+
+def test_training_gradients_equal_the_decoder_s(config):
+    leaves = parameters.working_copies(parameters.initial(config, seed=1), torch.float32)
+    weights = bind(config, leaves)
+    decoder = Decoder(config, weights)
+    ids_T = torch.randint(0, config.vocab_size, (2 * 150,))
+    rotation_TR = decoder.rotations.rows(0, 150).repeat(2, 1)
+    x_TD, _ = hidden(config, weights, ids_T, rotation_TR, sequences=2)
+    got = torch.autograd.grad(F.cross_entropy(weights.head(x_TD), ids_T), list(leaves.values()))
+    x_TD = F.embedding(ids_T, weights.embedding_VD)
+    for index in range(config.layers):
+        x_TD, _ = decoder.layer(index, x_TD, Step(rotation_TR, mask_TK=None, sequences=2))
+    want = torch.autograd.grad(F.cross_entropy(decoder.logits(x_TD), ids_T), list(leaves.values()))
+    for name, one, other in zip(leaves, got, want, strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-6), name
