@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from html import escape
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QPoint, Signal
@@ -61,7 +62,7 @@ class Menus(QObject):
         self._add(menu, self.tr("Run the prompt"), parts.prompt.submit, "Ctrl+Return")
         self._add(menu, self.tr("Go to the prompt"), parts.prompt.focus_prompt, "Ctrl+L")
         menu.addMenu(self._sample_menu())
-        self._add(menu, self.tr("Stop"), self._session.stop, "Esc")
+        self._add(menu, self.tr("Stop"), self._session.back_out, "Esc")
         self._add(menu, self.tr("Prove this model"), self._session.prove, "Ctrl+P")
         menu.addSeparator()
         self._add(menu, self.tr("Restart the engine"), self._session.start_engine)
@@ -192,9 +193,9 @@ class Menus(QObject):
 
     def _show_keys(self) -> None:
         actions = [action for action in self._all_actions() if action.shortcut().toString()]
-        lines = [f"{action.shortcut().toString():<16}{action.text().replace('&', '')}" for action in actions]
-        lines += [self.tr("F, 0              fit or reset a view"), self.tr("arrows            move the selection")]
-        self._tell(self.tr("Keys"), "\n".join(lines))
+        rows = [(action.shortcut().toString(), action.text().replace("&", "")) for action in actions]
+        rows += [(self.tr("F, 0"), self.tr("Fit or reset a view")), (self.tr("Arrows"), self.tr("Move the selection"))]
+        self._tell(self.tr("Keys"), table(rows))
 
     def _show_about(self) -> None:
         text = self.tr(
@@ -212,3 +213,9 @@ class Menus(QObject):
 
     def _nothing(self) -> None:
         """A checkable action acts through its toggled signal."""
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    """Two columns as rich text: plain text has none in a font whose letters differ in width."""
+    cells = (f"<tr><td><b>{escape(key)}</b></td><td>{escape(what)}</td></tr>" for key, what in rows)
+    return f"<table cellspacing='0' cellpadding='3'>{''.join(cells)}</table>"

@@ -85,6 +85,7 @@ class Session(QObject):
 
     def describe(self, path: str, dtype: DtypeChoice = "auto") -> None:
         """Ask for a folder's description and memory plan, to be accepted or declined."""
+        self.decline()  # the one before, if it still waits
         self._send(Describe(request=self._bridge.next_request(), path=path, dtype=dtype))
 
     def open_checkpoint(self, path: str, *, device: str = "auto", dtype: DtypeChoice = "auto") -> None:
@@ -93,7 +94,8 @@ class Session(QObject):
 
     def decline(self) -> None:
         """Put the description away."""
-        self._set(replace(self.state, described=None))
+        if self.state.described is not None:
+            self._set(replace(self.state, described=None))
 
     def cancel_load(self) -> None:
         """Stop loading."""
@@ -122,6 +124,15 @@ class Session(QObject):
         """End the live run within one token; what was recorded stays."""
         if self.state.running:
             self._send(Stop(request=self._bridge.next_request(), target=self.state.running))
+
+    def back_out(self) -> None:
+        """Leave what is in front: put a description away, stop loading, or end the live run."""
+        if self.state.described is not None:
+            self.decline()
+        elif self.state.loading is not None:
+            self.cancel_load()
+        else:
+            self.stop()
 
     def open_recording(self, folder: str) -> None:
         """Open a run folder; it shows like a live run."""

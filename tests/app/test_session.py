@@ -4,8 +4,19 @@ import pytest
 
 from app.session import Session
 from model.config import Sampling
-from model.messages import Failed, Generate, OpenCheckpoint, Ready, ShowAttention, Stop, Verified, Verify
-from tests.app.events import finished, grown, opened, started
+from model.messages import (
+    Describe,
+    Described,
+    Failed,
+    Generate,
+    OpenCheckpoint,
+    Ready,
+    ShowAttention,
+    Stop,
+    Verified,
+    Verify,
+)
+from tests.app.events import finished, grown, opened, started, summary
 from tests.app.fake_bridge import FakeBridge
 
 
@@ -127,3 +138,25 @@ def test_a_notice_replaces_the_one_before_and_can_be_put_away(session):
     assert [notice.text for notice in session.state.notices] == ["second"]
     session.dismiss_notice("")
     assert not session.state.notices
+
+
+def test_backing_out_leaves_the_description_then_the_load_then_the_run(session, bridge):
+    session.describe("/models/other")
+    bridge.received.emit(Described(request=bridge.of(Describe)[-1].request, summary=summary("other")))
+    run = run_prompt(session, bridge)
+    session.open_checkpoint("/models/other")
+    loading = session.state.loading.request
+    bridge.received.emit(Described(request=0, summary=summary("third")))
+    session.back_out()
+    assert session.state.described is None
+    assert not bridge.of(Stop)
+    session.back_out()
+    bridge.received.emit(Failed(request=loading, message="Loading was stopped."))
+    session.back_out()
+    assert [command.target for command in bridge.of(Stop)] == [loading, run]
+
+
+def test_a_new_description_replaces_the_one_that_waits(session, bridge):
+    bridge.received.emit(Described(request=0, summary=summary("other")))
+    session.describe("/no/model")
+    assert session.state.described is None

@@ -4,7 +4,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from widgets.figures import bytes_text, tabular
+from widgets.figures import bytes_text, count_text, tabular
 from widgets.memory.memory_curves import byte_axis, formula_line, plotted, thinned, token_axis_end
 from widgets.memory.memory_plot import Line, MemoryPlot
 from widgets.memory.memory_series import Measure, MemorySeries, Scale
@@ -156,8 +156,8 @@ class MemoryView(Panel):
     def _free_text(self, series: MemorySeries) -> str:
         text = self.tr("free memory holds {mla} more tokens; as MHA only {mha} · context {limit}")
         return text.format(
-            mla=f"{series.free_bytes // max(series.mla, 1):,}",
-            mha=f"{series.free_bytes // max(series.mha, 1):,}",
+            mla=count_text(series.free_bytes // max(series.mla, 1)),
+            mha=count_text(series.free_bytes // max(series.mha, 1)),
             limit=f"{series.context_limit:,}",
         )
 

@@ -70,9 +70,10 @@ class PromptPanel(QWidget):
     def show_tokenizer(self, available: bool) -> None:
         """Take text, or token ids when the model has no tokenizer."""
         self._has_tokenizer = available
-        words = self.tr("Type a prompt; Ctrl+Enter runs it.")
+        words = self.tr("Type a prompt or choose a sample; Ctrl+Enter runs it.")
         ids = self.tr("This model has no tokenizer: type token ids such as 5, 7, 9; Ctrl+Enter runs them.")
         self._editor.setPlaceholderText(words if available else ids)
+        self._editor.viewport().update()  # Qt does not paint a placeholder that changes while it shows
         self._samples.setEnabled(available)
         self._show_problem("")
 
