@@ -13,13 +13,17 @@ from model.config import ModelConfig, RopeConfig, YarnConfig
 
 
 def frequencies(rope: RopeConfig, width: int) -> Tensor:
-    """Angle per position of each rotated pair, float32 [width / 2]."""
-    pair = torch.arange(0, width, 2, dtype=torch.float64) / width
-    plain = rope.theta**-pair
+    """Angle per position of each rotated pair, float32 [width / 2].
+
+    Computed in float32 in the order of DeepSeek's own code: checkpoints were trained with its rounding, and one
+    bit of a frequency turns into 1e-4 of an angle after a thousand positions.
+    """
+    periods = rope.theta ** (torch.arange(0, width, 2, dtype=torch.float32) / width)
+    plain = 1.0 / periods
     if rope.yarn is None:
-        return plain.float()
-    ramp = _yarn_ramp(rope.yarn, theta=rope.theta, width=width)
-    return (plain * (1 - ramp) + plain / rope.yarn.factor * ramp).float()
+        return plain
+    kept = 1 - _yarn_ramp(rope.yarn, theta=rope.theta, width=width)
+    return 1.0 / (rope.yarn.factor * periods) * (1 - kept) + plain * kept
 
 
 def amplitude(yarn: YarnConfig | None) -> float:
@@ -91,5 +95,5 @@ def _yarn_ramp(yarn: YarnConfig, *, theta: float, width: int) -> Tensor:
     low, high = max(low, 0.0), min(high, width - 1.0)
     if low == high:
         high += 0.001
-    pair = torch.arange(width // 2, dtype=torch.float64)
+    pair = torch.arange(width // 2, dtype=torch.float32)
     return ((pair - low) / (high - low)).clamp(0, 1)
