@@ -36,7 +36,7 @@ class Tokenizer:
         """
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if len(text.encode()) > PROMPT_LIMIT:
-            raise Problem(f"the prompt is longer than {PROMPT_LIMIT:,} bytes; shorten it.")
+            raise Problem(f"The prompt is longer than {PROMPT_LIMIT:,} bytes; shorten it.")
         self._library.encode_special_tokens = not parse_control
         with _as_problem("this prompt"):
             ids = list(self._library.encode(text, add_special_tokens=False).ids)
@@ -133,5 +133,5 @@ def _as_problem(what: str) -> Iterator[None]:
     except BaseException as fault:
         if not isinstance(fault, Exception) and type(fault).__name__ != "PanicException":
             raise
-        reason = ascii(str(fault))[1:120]
-        raise Problem(f"the tokenizer failed on {what} ({reason}); use token ids or get it again.") from None
+        reason = ascii(str(fault))[1:-1][:120]
+        raise Problem(f"The tokenizer failed on {what} ({reason}); use token ids or get it again.") from None

@@ -115,7 +115,7 @@ def _load(command: Extract, run: Run) -> list[Stream]:
     config = run.info.config
     if config.router is None:
         raise Problem("The model of this run is dense, so there is no expert load; choose a run of a MoE model.")
-    devices = command.devices or default_devices(config.router.groups)
+    devices = command.devices or min(default_devices(config.router.groups), config.router.experts)
     try:
         placement = place(
             command.placement, layers=len(config.moe_layers), experts=config.router.experts, devices=devices

@@ -5,6 +5,8 @@ from torch import Tensor
 
 from model.config import Sampling
 
+SMALLEST_TEMPERATURE = torch.finfo(torch.float32).tiny  # anything between 0 and this is 0 in float32
+
 
 class Sampler:
     """Greedy, or temperature with top-k and top-p, from one seeded generator on the CPU.
@@ -28,7 +30,8 @@ class Sampler:
         return int(torch.multinomial(probabilities_V, 1, generator=self._generator))
 
     def _probabilities(self, logits_V: Tensor) -> Tensor:
-        values_V, order_V = (logits_V / self.sampling.temperature).sort(descending=True, stable=True)
+        temperature = max(self.sampling.temperature, SMALLEST_TEMPERATURE)
+        values_V, order_V = (logits_V / temperature).sort(descending=True, stable=True)
         if self.sampling.top_k:
             values_V[self.sampling.top_k :] = float("-inf")
         sorted_V = values_V.softmax(dim=-1)

@@ -65,7 +65,8 @@ class Recorder:
     ) -> "Recorder":
         """Start a run folder: manifest, and projections when they are small or `self_contained`.
 
-        Raises Problem when the folder cannot be written or already holds a run.
+        Raises Problem when the folder cannot be written or already holds a run or anything else: chunks of
+        another run would be taken for this one's after a crash.
         """
         folder = Path(folder)
         recording = Recording(info, [], keep_logits=keep_logits, fingerprint=fingerprint)
@@ -74,6 +75,8 @@ class Recorder:
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / MANIFEST).exists():
                 raise Problem(f"{folder} already holds a recording; choose another folder.")
+            if any(folder.iterdir()):
+                raise Problem(f"{folder} is not empty; choose a new or an empty folder.")
             save_projections(folder, projections, router_bias, self_contained=self_contained)
             recorder._write_manifest()
         except OSError as error:
