@@ -34,9 +34,11 @@ AdamW for embedding, router and norms; compute in bfloat16. Cross entropy plus D
 communication balance losses ({alphas}). One sequence in five repeats the first few tokens of its text over and over,
 half of these after shuffling them: that is what teaches heads to look for an earlier occurrence.
 
-To repeat it: `python -m model.training --corpus DIR --out resources/loupe-mini --tokens {exact}`. The seed is fixed, so
-the same machine and libraries give the same weights again. {note}
+To repeat it: `python -m model.training --corpus DIR --out resources/loupe-mini --tokens {exact}`.
+{note}
 """
+
+REPEATABLE = "The seed is fixed, so the same machine and libraries give the same weights again."
 
 LIMITS = """\
 ## Limits
@@ -55,10 +57,12 @@ source was read from the standard library of the interpreter that trained (PSF l
 """
 
 
-def card(config: ModelConfig, recipe: Recipe, report: dict[str, Any], *, credit_lines: str, note: str = "") -> str:
+def card(
+    config: ModelConfig, recipe: Recipe, report: dict[str, Any], *, credit_lines: str, note: str = REPEATABLE
+) -> str:
     """The whole card. `credit_lines` are the credits that the corpus's licences ask for, word for word.
 
-    `note` says where this run left the recipe.
+    `note` says how exactly the run can be repeated.
     """
     parts = [_header(config, report), _training(recipe, report, note), _held_out(report), _inside(report), LIMITS]
     return "\n".join([*parts, SOURCES, credit_lines])

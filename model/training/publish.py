@@ -9,7 +9,7 @@ import torch
 from model.config import ModelConfig
 from model.network.weights import bind
 from model.training import corpus, tokenizer
-from model.training.card import card, credits_of
+from model.training.card import REPEATABLE, card, credits_of
 from model.training.corpus import Domain
 from model.training.export import export, rounded, write_json
 from model.training.recipe import Recipe, loupe_mini
@@ -25,7 +25,7 @@ def publish(
     config: ModelConfig,
     recipe: Recipe,
     domains: list[Domain],
-    note: str = "",
+    note: str = REPEATABLE,
 ) -> None:
     """Export the state's weights, report on exactly these rounded weights, write the card, copy the licences."""
     masters, progress = load_state(work)
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of .txt files, one a domain")
     parser.add_argument("--out", type=Path, default=Path("resources/loupe-mini"), help="checkpoint folder to write")
     parser.add_argument("--work", type=Path, default=Path("out/training"), help="the run's state and tokenizer")
-    parser.add_argument("--note", default="", help="a sentence for the card: where the run left the recipe")
+    parser.add_argument("--note", default=REPEATABLE, help="for the card: how exactly the run can be repeated")
     options = parser.parse_args()
     torch.set_num_threads(1)  # the machine may still be training; idle threads of a pool would spin
     torch.set_num_threads(1)  # beside a run that still goes on, a second thread would mostly wait and spin
