@@ -215,20 +215,16 @@ class DevicesView(Panel):
         shown = self._load if self._mode == "load" else self._graph
         if shown is None or (self._mode == "graph" and self._is_dense()):
             self.show_hint(self._hint_text if shown is None else self._dense_text())
-            self._show_tools(False)
             return
         self._pages.setCurrentIndex(0 if self._mode == "load" else 1)
-        self._show_tools(self._mode == "load")
+        for tool in (self._count, self._placement):
+            tool.setVisible(self._mode == "load")
         if self._load is not None:
             layers = self._load.layers
             row = layers.index(self._selection.layer) if self._selection.layer in layers else None
             self._canvas.show_chosen(row, self._selection.device)
         self._show_neighbours()
         self.show_sentence(self._load_sentence() if self._mode == "load" else self._graph_sentence())
-
-    def _show_tools(self, shown: bool) -> None:
-        for tool in (self._count, self._placement):
-            tool.setVisible(shown)
 
     def _is_dense(self) -> bool:
         return self._load is not None and self._selection.layer not in self._load.layers
