@@ -31,14 +31,17 @@ TRAINING = """\
 {tokens:.1f} million tokens in {steps} steps of {batch} tokens, {hours:.1f} processor hours on two CPU cores. Sequences
 of {length} tokens; at the end of the rate's decay, every second step has sequences of {long}. Muon for the matrices,
 AdamW for embedding, router and norms; compute in bfloat16. Cross entropy plus DeepSeek-V2's expert, device and
-communication balance losses ({alphas}). One sequence in five repeats the first few tokens of its text over and over,
-half of these after shuffling them: that is what teaches heads to look for an earlier occurrence.
+communication balance losses ({alphas}).
+One sequence in five repeats the first few tokens of its text over and over, half of these after shuffling them, to
+reward heads that look for an earlier occurrence.
 
 To repeat it: `python -m model.training --corpus DIR --out resources/loupe-mini --tokens {exact}`.
 {note}
 """
 
 REPEATABLE = "The seed is fixed, so the same machine and libraries give the same weights again."
+
+FORMED = 0.2  # mean weight from which a head may be called an induction head
 
 LIMITS = """\
 ## Limits
@@ -134,6 +137,7 @@ def _inside(report: dict[str, Any]) -> str:
             f"{report['device_max_violation_mean']:.3f}.",
             _best("previous-token", heads["best_previous_token"]),
             _best("induction", heads["best_induction"]),
+            *([] if heads["best_induction"]["score"] > FORMED else ["No induction head has formed."]),
             f"In a random text said twice, the second time costs {heads['repetition_gain_bits_per_token']:.2f} "
             "bits per token less than the first.",
             "",
