@@ -70,8 +70,15 @@ def test_numbers_in_csv_are_one_cell_a_line_with_their_indices(tmp_path):
     assert lines[5] == ["layers", "0", "", "5"]
 
 
-def test_the_clipboard_gets_picture_and_sentence(label):
+@pytest.fixture
+def clipboard(qapp):
+    yield QGuiApplication.clipboard()
+    # The offscreen platform frees what is left there after Qt itself has gone, and crashes.
+    QGuiApplication.clipboard().clear()
+
+
+def test_the_clipboard_gets_picture_and_sentence(label, clipboard):
     copy_picture(label, scale=2, text="a label")
-    data = QGuiApplication.clipboard().mimeData()
+    data = clipboard.mimeData()
     assert data.text() == "a label"
     assert data.imageData().width() == 400
