@@ -52,7 +52,8 @@ class Session(QObject):
         self._view = View()
         self._questions = Questions(time.monotonic, bridge.next_request)
         self._heard = time.monotonic()
-        self._reopen: OpenCheckpoint | None = None
+        self._tried: OpenCheckpoint | None = None
+        self._opened: OpenCheckpoint | None = None
         self._frame = _single_shot(self, FRAME_MS, self._draw)
         self._later = _single_shot(self, FRAME_MS, self._ask)
         self._watch = QTimer(self, interval=1000)
@@ -63,14 +64,16 @@ class Session(QObject):
     # ---- the engine ----------------------------------------------------------------------------------
 
     def start_engine(self) -> None:
-        """Start the engine, or replace a dead or silent one; the last opened checkpoint is opened again."""
+        """Start the engine, or replace a dead or silent one; the last model that opened is opened again."""
         self._heard = time.monotonic()
         self._watch.start()
         self._questions.forget()
         self._set(replace(retire(self.state), engine="starting", notices=_without(self.state, "restart")))
         self._bridge.start()
-        if self._reopen is not None and self.state.model is not None:
-            self._load(self._reopen)
+        # A checkpoint that the engine died of is tried again only when there is no better one.
+        again = self._opened or self._tried
+        if again is not None:
+            self._load(again)
 
     def process_id(self) -> int | None:
         """The engine's process id, when one was started."""
@@ -203,7 +206,7 @@ class Session(QObject):
     # ---- inside ----------------------------------------------------------------------------------------
 
     def _load(self, command: OpenCheckpoint) -> None:
-        self._reopen = command
+        self._tried = command
         request = self._bridge.next_request()
         progress = LoadProgress(request, command.path)
         self._set(replace(self.state, described=None, loading=progress))
@@ -236,6 +239,7 @@ class Session(QObject):
             state = replace(state, engine="ready")
         self._set(state)
         if isinstance(event, Opened):
+            self._opened = self._tried
             self.prove()
         self.told.emit(event)
 

@@ -101,6 +101,13 @@ def test_a_restart_after_death_opens_the_checkpoint_again(session, bridge):
     assert session.state.run.tokens == 3
 
 
+def test_a_restart_after_a_fatal_load_opens_the_last_model_that_opened(session, bridge):
+    session.open_checkpoint("/models/fatal")
+    bridge.died.emit("Engine stopped (signal 9)")
+    session.start_engine()
+    assert bridge.of(OpenCheckpoint)[-1].path == "/models/tiny"
+
+
 def test_a_run_of_the_new_engine_is_not_taken_for_one_of_the_old(session, bridge):
     run_prompt(session, bridge)
     bridge.died.emit("Engine stopped (signal 9)")
