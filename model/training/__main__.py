@@ -7,6 +7,7 @@ from pathlib import Path
 
 from model.training import corpus, tokenizer
 from model.training.batches import Batches
+from model.training.card import REPEATABLE
 from model.training.publish import publish
 from model.training.recipe import Recipe, loupe_mini
 from model.training.run import Run
@@ -48,6 +49,7 @@ def main() -> None:
         config=config,
         recipe=recipe,
         domains=domains,
+        note=f"Its length was asked for with `--tokens {options.tokens} --decay-tokens {options.decay_tokens}`. {REPEATABLE}",
     )
 
 
