@@ -49,7 +49,7 @@ def main() -> None:
         config=config,
         recipe=recipe,
         domains=domains,
-        note=f"Its length was asked for with `--tokens {options.tokens} --decay-tokens {options.decay_tokens}`. {REPEATABLE}",
+        note=f"Asked for with `--tokens {options.tokens} --decay-tokens {options.decay_tokens}`. {REPEATABLE}",
     )
 
 
