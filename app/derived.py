@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from app.runs import Run
 from model.lenses.balance import Load, count
-from model.lenses.routing import coactivation
+from model.lenses.routing import coactivation, weight_sums
 from model.placement import Placement, PlacementName, place
 
 
@@ -75,13 +75,11 @@ def _counted(known: Derived, run: Run) -> Derived:
         return known
     ids = run.column("expert_ids")[known.tokens :].astype(np.int64)
     weights = run.column("expert_weights")[known.tokens :]
-    layers, experts = known.weights_ME.shape
-    cell = ids + experts * np.arange(layers)[None, :, None]
-    sums = np.bincount(cell.ravel(), weights=weights.ravel(), minlength=layers * experts)
+    experts = known.weights_ME.shape[1]
     return Derived(
         known.run,
         known.placement,
         run.tokens,
         known.load + count(ids, known.placement, first_token=known.tokens),
-        known.weights_ME + sums.reshape(layers, experts),
+        known.weights_ME + weight_sums(ids, weights, experts=experts),
     )

@@ -7,7 +7,6 @@ from app.derived import Counter
 from app.runs import Run
 from app.selecting import device_count
 from app.state import State
-from model.kv_bytes import kv_bytes_per_token
 from model.lenses import balance
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -72,7 +71,6 @@ def _load(state: State, run: Run) -> Arrays:
 
 
 def _memory(run: Run) -> Arrays:
-    per_token = kv_bytes_per_token(run.info.config, {"float32": 4}.get(run.info.dtype, 2))
     tokens = run.column("tokens").astype(np.int64)
-    formula: Arrays = {f"{name}_bytes": tokens * size for name, size in per_token.items()}
+    formula: Arrays = {f"{name}_bytes": tokens * size for name, size in run.kv_bytes.items()}
     return {"tokens": tokens, "measured_bytes": run.column("measured_bytes"), **formula}

@@ -12,7 +12,6 @@ from app.measures import measure, measure_names, seconds_per_token
 from app.runs import Run
 from app.selecting import device_count
 from app.state import State
-from model.kv_bytes import kv_bytes_per_token
 from model.lenses import balance
 from model.messages import AttentionShown, RowShown
 from model.placement import Placement
@@ -151,8 +150,7 @@ def show_memory(view: MemoryView, state: State) -> None:
             translate("present", "The bytes that the KV cache really holds appear here while text grows. Run a prompt.")
         )
         return
-    config, dtype_bytes = run.info.config, {"float32": 4}.get(run.info.dtype, 2)
-    formula = kv_bytes_per_token(config, dtype_bytes)
+    config, formula = run.info.config, run.kv_bytes
     free = state.model.summary.free_bytes if state.model else 0
     view.show_scale(state.choices.memory_scale)
     view.show_measure(state.choices.memory_measure)

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.columns import Column
+from model.config import DTYPE_BYTES, DtypeName
+from model.kv_bytes import KvKind, kv_bytes_per_token
 from model.messages import Array, Finished, Grown, RunInfo, StepBatch, TokenBatch
 
 TOKEN_COLUMNS = ("ids", "log_probability", "expert_ids", "expert_weights", "margins")
@@ -31,6 +33,11 @@ class Run:
     def column(self, name: str) -> NDArray[Any]:
         """A token or step column, as long as this state knows it."""
         return self.columns[name].rows(self.steps if name in STEP_COLUMNS else self.tokens)
+
+    @property
+    def kv_bytes(self) -> dict[KvKind, int]:
+        """Bytes per token, all layers, in the run's dtype: as MLA, and by formula as MHA, GQA and MQA."""
+        return kv_bytes_per_token(self.info.config, DTYPE_BYTES[cast(DtypeName, self.info.dtype)])
 
     @property
     def generated(self) -> int:
