@@ -154,6 +154,8 @@ class MemoryView(Panel):
         return bytes_text(round(size / max(tokens, 1)), exact=exact)
 
     def _free_text(self, series: MemorySeries) -> str:
+        if not series.free_bytes:  # a recording without its model: nothing is known of memory here
+            return self.tr("context {limit}").format(limit=f"{series.context_limit:,}")
         text = self.tr("free memory holds {mla} more tokens; as MHA only {mha} · context {limit}")
         return text.format(
             mla=count_text(series.free_bytes // max(series.mla, 1)),
