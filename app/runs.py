@@ -13,7 +13,18 @@ from model.kv_bytes import KvKind, kv_bytes_per_token
 from model.messages import Array, Finished, Grown, RunInfo, StepBatch, TokenBatch
 
 TOKEN_COLUMNS = ("ids", "log_probability", "expert_ids", "expert_weights", "margins")
-STEP_COLUMNS = ("tokens", "decode", "measured_bytes", "used_bytes", "seconds", "chosen_ids", "chosen_log_probability")
+STEP_COLUMNS = (
+    "tokens",
+    "decode",
+    "measured_bytes",
+    "used_bytes",
+    "seconds",
+    "expert_hits",
+    "expert_misses",
+    "bytes_read",
+    "chosen_ids",
+    "chosen_log_probability",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,9 @@ def new_columns(info: RunInfo) -> dict[str, Column]:
         "measured_bytes": Column((), np.int64),
         "used_bytes": Column((), np.int64),
         "seconds": Column((), np.float32),
+        "expert_hits": Column((), np.int64),
+        "expert_misses": Column((), np.int64),
+        "bytes_read": Column((), np.int64),
         "chosen_ids": Column((), np.int32),
         "chosen_log_probability": Column((), np.float32),
     }

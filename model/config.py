@@ -11,7 +11,8 @@ Shape letters used for tensor names in the whole project (`scores_HQK` has shape
 from dataclasses import dataclass
 from typing import Literal
 
-RouterMethod = Literal["greedy", "group_limited_greedy", "noaux_tc"]
+# "group_limited_top2": groups count by their two best experts as in noaux_tc, but no bias takes part (Mistral 4).
+RouterMethod = Literal["greedy", "group_limited_greedy", "group_limited_top2", "noaux_tc"]
 ScoringFunction = Literal["softmax", "sigmoid"]
 DtypeName = Literal["float32", "bfloat16", "float16"]
 
@@ -36,17 +37,40 @@ class YarnConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LongRopeConfig:
+    """LongRoPE (arXiv 2402.13753): one divisor per rotated pair, another set beyond the original length."""
+
+    short_factors: tuple[float, ...]
+    long_factors: tuple[float, ...]
+    original_max_position_embeddings: int
+    attention_factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class RopeConfig:
     """Rotary position embedding of the `qk_rope_head_dim` slice of queries and of k_rope."""
 
     theta: float
     interleaved: bool = True
     yarn: YarnConfig | None = None
+    longrope: LongRopeConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTemperature:
+    """Queries grow with their position: times 1 + beta · ln(1 + ⌊position / original⌋) (Mistral 4, Llama 4)."""
+
+    beta: float
+    original_max_position_embeddings: int
 
 
 @dataclass(frozen=True, slots=True)
 class RouterConfig:
-    """How a token chooses its experts (DeepSeek-V2 §2.2, DeepSeek-V3 §2.1.2)."""
+    """How a token chooses its experts (DeepSeek-V2 §2.2, DeepSeek-V3 §2.1.2).
+
+    `experts` counts all that can be chosen; the last `zero_experts` of them have no weights and answer with
+    their input (LongCat-Flash). Routers decide in float32 unless `model_dtype_logits`.
+    """
 
     method: RouterMethod
     scoring: ScoringFunction
@@ -56,11 +80,27 @@ class RouterConfig:
     groups_per_token: int = 1
     normalise: bool = False
     scaling_factor: float = 1.0
+    zero_experts: int = 0
+    model_dtype_logits: bool = False
+
+    @property
+    def stored_experts(self) -> int:
+        """Experts that have weights."""
+        return self.experts - self.zero_experts
+
+    @property
+    def biased(self) -> bool:
+        """Whether a correction bias takes part in the choice, though not in the weights."""
+        return self.method == "noaux_tc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """One decoder of the MLA + MoE kind. Widths in elements; `router` is None for a dense model."""
+    """One decoder of the MLA + MoE kind. Widths in elements; `router` is None for a dense model.
+
+    What only some families do is an option that is off by default; the network never asks which family it is.
+    `layers` counts attention blocks: a LongCat layer with two attentions is two blocks.
+    """
 
     family: str
     model_type: str
@@ -87,6 +127,17 @@ class ModelConfig:
     dtype: DtypeName = "float32"
     bos_token_id: int | None = None
     eos_token_ids: tuple[int, ...] = ()
+    embedding_scale: float = 1.0  # embeddings times this (MiniCPM3)
+    residual_scale: float = 1.0  # what attention and feed-forward add to the residual, times this (MiniCPM3)
+    logit_scale: float = 1.0  # the final hidden state, times this, before the head (MiniCPM3)
+    query_scale: float = 1.0  # queries times this; part of the softmax scale (LongCat-Flash)
+    c_kv_scale: float = 1.0  # c_kv behind its norm, times this, and so cached (LongCat-Flash)
+    query_temperature: QueryTemperature | None = None
+    moe_norm: bool = False  # an RMSNorm on routed + shared output, before the residual (A.X-K1)
+    # A block with experts also has a dense MLP, and its experts' answer joins at the end of the next block (LongCat).
+    shortcut_moe: bool = False
+    # Beyond so many tokens the real model attends sparsely (DeepSeek-V3.2's indexer), which is not modelled.
+    dense_attention_tokens: int | None = None
 
     @property
     def qk_head_dim(self) -> int:

@@ -60,10 +60,17 @@ class CheckpointSummary(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     kv_bytes_per_token: dict[str, int]  # mla, mha, gqa, mqa, in the run's dtype
     dtype: str
     file_bytes: int
-    weight_bytes: int  # what the weights will take in memory
+    weight_bytes: int  # what the weights would take in memory, all of them in the run's dtype
     free_bytes: int
     has_tokenizer: bool
     notes: list[str]
+    formats: dict[str, int] = msgspec.field(default_factory=dict)  # stored bytes by format: "bfloat16", "fp8 e4m3", …
+    # What must stay in memory: weights that are converted, the expert cache, the router; mapped pages are not in it.
+    resident_bytes: int = 0
+    expert_cache_bytes: int = 0  # of them, the bounded cache of expanded experts; 0: experts need none
+    largest_expert_bytes: int = 0  # one routed expert in the run's dtype
+    fits: bool = True  # resident_bytes is within the budget
+    has_chat_template: bool = False
 
 
 class RunInfo(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -106,6 +113,8 @@ class StepBatch(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     tokens int64 [n], fed in all once the step is done; decode bool [n]; measured_bytes int64 [n], of the
     storages that hold the cache, reserve included; used_bytes int64 [n]; seconds float32 [n];
+    expert_hits, expert_misses, bytes_read int64 [n]: routed experts at hand and brought in, and what was read for
+    those (all 0 where every expert is always at hand);
     chosen_ids int32 [n], the id sampled after the step (−1: none); chosen_log_probability float32 [n];
     top_ids int32 [n, 5], top_log_probability float32 [n, 5]: the likeliest next tokens.
     """
@@ -116,6 +125,9 @@ class StepBatch(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     measured_bytes: Array
     used_bytes: Array
     seconds: Array
+    expert_hits: Array
+    expert_misses: Array
+    bytes_read: Array
     chosen_ids: Array
     chosen_texts: list[str]
     chosen_log_probability: Array
@@ -128,10 +140,12 @@ class StepBatch(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
 
 class Describe(Message, frozen=True, eq=False):
-    """Read a checkpoint folder's headers; answered by Described."""
+    """Read a checkpoint's headers (a folder, or a GGUF file); answered by Described."""
 
     path: str
     dtype: DtypeChoice = "auto"
+    device: DeviceName = "auto"
+    budget_bytes: int = 0
 
 
 class OpenCheckpoint(Message, frozen=True, eq=False):
@@ -140,6 +154,7 @@ class OpenCheckpoint(Message, frozen=True, eq=False):
     path: str
     device: DeviceName = "auto"
     dtype: DtypeChoice = "auto"
+    budget_bytes: int = 0  # of memory that cannot be reclaimed (on CUDA: of the device); 0: the engine's default
 
 
 class Generate(Message, frozen=True, eq=False):
@@ -147,6 +162,8 @@ class Generate(Message, frozen=True, eq=False):
 
     prompt: str = ""
     token_ids: list[int] | None = None  # fed as they are, no BOS
+    chat: bool = False  # the prompt is one user message, put into the checkpoint's chat template
+    system: str = ""  # with `chat`: the system message, if any
     max_new_tokens: int = 64
     sampling: Sampling = Sampling()
     folder: str = ""  # where the run is recorded; empty: a temporary folder
@@ -292,6 +309,7 @@ class Opened(Message, frozen=True, eq=False):
     device: str
     dtype: str
     seconds: float
+    budget_bytes: int = 0
 
 
 class Started(Message, frozen=True, eq=False):
@@ -415,6 +433,7 @@ class Heartbeat(Message, frozen=True, eq=False):
 
     step_age: float
     resident_bytes: int
+    unreclaimable_bytes: int = 0  # of them, what is not backed by a file and so cannot be given back
 
 
 Event = (

@@ -1,6 +1,7 @@
 """The tensors a checkpoint must hold, by name and shape, derived from its config alone. Torch-free.
 
-Names are the checkpoint's own (Hugging Face layout, one tensor per expert). Nothing is read:
+Names are those of DeepSeek's checkpoints (Hugging Face layout, one tensor per expert); families that
+store other names map them to these, block by block. Nothing is read:
 `inspect`, the memory plan and the loader's strict check all start here.
 """
 
@@ -34,7 +35,8 @@ def parameters_active(config: ModelConfig) -> int:
     head = config.vocab_size * config.hidden_size
     total = parameters_total(config) - (0 if config.tie_word_embeddings else head)
     if config.router is not None:
-        idle = config.router.experts - config.router.experts_per_token
+        # Of LongCat's choices some fall on zero experts; all of them are counted as weights, the upper limit.
+        idle = max(config.router.stored_experts - config.router.experts_per_token, 0)
         total -= len(config.moe_layers) * idle * 3 * config.hidden_size * config.moe_intermediate_size
     return total
 
@@ -44,9 +46,14 @@ def _layer(config: ModelConfig, layer: int) -> Iterator[tuple[str, Shape]]:
     for name, shape in _attention(config):
         yield f"self_attn.{name}", shape
     yield "post_attention_layernorm.weight", (config.hidden_size,)
-    feed_forward = _moe(config) if layer in config.moe_layers else _mlp(config, config.intermediate_size)
-    for name, shape in feed_forward:
-        yield f"mlp.{name}", shape
+    if layer in config.moe_layers:
+        for name, shape in _moe(config):
+            yield f"mlp.{name}", shape
+    if layer not in config.moe_layers or config.shortcut_moe:
+        for name, shape in _mlp(config, config.intermediate_size):
+            yield f"mlp.{name}", shape
+    if layer in config.moe_layers and config.moe_norm:
+        yield "post_mlp_layernorm.weight", (config.hidden_size,)
 
 
 def _attention(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
@@ -73,10 +80,10 @@ def _moe(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
     router = config.router
     assert router is not None, "a MoE layer needs a router"
     yield "gate.weight", (router.experts, config.hidden_size)
-    if router.method == "noaux_tc":
+    if router.biased:
         yield "gate.e_score_correction_bias", (router.experts,)
     width = config.moe_intermediate_size
-    for expert in range(router.experts):
+    for expert in range(router.stored_experts):
         for name in ("gate_proj", "up_proj"):
             yield f"experts.{expert}.{name}.weight", (width, config.hidden_size)
         yield f"experts.{expert}.down_proj.weight", (config.hidden_size, width)

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from model.checkpoint.families import Parsed, parse_config
+from model.checkpoint.families.table import Parsed, parse_config
 from model.checkpoint.names import Source, locate
 from model.checkpoint.shards import INDEX, SINGLE, Shard, read_shards
 from model.config import DtypeName, ModelConfig

@@ -15,7 +15,6 @@ from model.engine.prompts import prompt_ids, title
 from model.engine.reporter import Reporter
 from model.engine.runs import Engine, Run
 from model.messages import Finished, Generate, RunInfo, Started
-from model.network.weights import MoeWeights
 from model.problems import Problem
 from model.recording.projections import Projections
 from model.recording.recorder import Recorder
@@ -98,7 +97,7 @@ def begin(command: Generate, engine: Engine, model: OpenModel, prompt_tokens: in
 
 def _router_bias(model: OpenModel) -> NDArray[np.float32] | None:
     """[M, E], or None for routers without one."""
-    blocks = [layer.mlp for layer in model.decoder.weights.layers if isinstance(layer.mlp, MoeWeights)]
+    blocks = [layer.moe for layer in model.decoder.weights.layers if layer.moe is not None]
     biases = [block.bias_E for block in blocks if block.bias_E is not None]
     return torch.stack(biases).cpu().numpy() if biases else None
 

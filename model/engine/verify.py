@@ -79,14 +79,16 @@ def verify(command: Verify, engine: Engine) -> Work:
 
 def _reference(decoder: Decoder, ids_T: Tensor) -> Generator[None, None, Reference]:
     """The plain form without a cache, every attention weight written out."""
-    step = Step(rotation_TR=decoder.rotations.rows(0, len(ids_T)), mask_TK=None)
+    temperature_T = decoder.temperature(0, len(ids_T))
+    step = Step(rotation_TR=decoder.rotations.rows(0, len(ids_T)), mask_TK=None, temperature_T=temperature_T)
     maps, experts = [], []
+    late_TD: Tensor | None = None
     with torch.inference_mode():
-        x_TD = F.embedding(ids_T, decoder.weights.embedding_VD)
+        x_TD = decoder.embed(ids_T)
     for layer in range(decoder.config.layers):
         with torch.inference_mode():
             maps.append(_written_out(decoder, layer, x_TD, step))
-            x_TD, trace = decoder.layer(layer, x_TD, step)
+            x_TD, late_TD, trace = decoder.layer(layer, x_TD, step, late_TD)
             if trace.routing is not None:
                 experts.append(trace.routing.ids_TA.sort(dim=-1).values)
         yield
@@ -98,7 +100,7 @@ def _written_out(decoder: Decoder, layer: int, x_TD: Tensor, step: Step) -> Tens
     """softmax(scale · q kᵀ) of all heads of one layer, float32 [H, T, T]."""
     config, weights = decoder.config, decoder.weights.layers[layer]
     normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.attention_norm, config.rms_norm_eps)
-    new = project(normed_TD, weights.attention, config, step.rotation_TR)
+    new = project(normed_TD, weights.attention, config, step.rotation_TR, step.temperature_T)
     k_THN = torch.einsum("tc,hnc->thn", new.c_kv_TC.float(), weights.attention.w_uk_HNC.float())
     rope_THR = new.k_rope_TR.float().unsqueeze(1).expand(-1, config.heads, -1)
     q_THX = torch.cat((new.content_THN, new.rope_THR), dim=-1).float()

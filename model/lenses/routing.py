@@ -42,7 +42,7 @@ def allowed_groups(
         return np.ones((tokens, groups), np.bool_)
     choice_TE = scores_TE if bias_E is None else scores_TE + bias_E
     sorted_TGE = np.sort(choice_TE.reshape(tokens, groups, -1), axis=2)
-    rank_TG = sorted_TGE[..., -1] if router.method != "noaux_tc" else sorted_TGE[..., -2:].sum(axis=2)
+    rank_TG = sorted_TGE[..., -1] if router.method == "group_limited_greedy" else sorted_TGE[..., -2:].sum(axis=2)
     best_TG = np.argsort(-rank_TG, axis=1, kind="stable")[:, : router.groups_per_token]
     allowed_TG = np.zeros((tokens, groups), np.bool_)
     np.put_along_axis(allowed_TG, best_TG, True, axis=1)

@@ -27,15 +27,28 @@ class Projected(NamedTuple):
     k_rope_TR: Tensor
 
 
-def project(x_TD: Tensor, weights: AttentionWeights, config: ModelConfig, rotation_TR: Tensor) -> Projected:
-    """Queries and latents of the new tokens; queries and k_rope already carry their positions."""
+def project(
+    x_TD: Tensor,
+    weights: AttentionWeights,
+    config: ModelConfig,
+    rotation_TR: Tensor,
+    temperature_T: Tensor | None = None,
+) -> Projected:
+    """Queries and latents of the new tokens; queries and k_rope already carry their positions.
+
+    `temperature_T` multiplies the queries of each token; None: nothing does.
+    """
     source_TS = x_TD
     if weights.q_a is not None and weights.q_a_norm is not None:
         source_TS = F.rms_norm(weights.q_a(x_TD), weights.q_a_norm.shape, weights.q_a_norm, LATENT_NORM_EPS)
     q_THX = weights.q(source_TS).unflatten(-1, (config.heads, config.qk_head_dim))
+    if temperature_T is not None:
+        q_THX = q_THX * temperature_T[:, None, None].to(q_THX.dtype)
     content_THN, q_rope_THR = q_THX.split([config.qk_nope_head_dim, config.qk_rope_head_dim], dim=-1)
     latent_TC, k_rope_TR = weights.kv_a(x_TD).split([config.kv_lora_rank, config.qk_rope_head_dim], dim=-1)
     c_kv_TC = F.rms_norm(latent_TC, weights.kv_a_norm.shape, weights.kv_a_norm, LATENT_NORM_EPS)
+    if config.c_kv_scale != 1.0:
+        c_kv_TC = c_kv_TC * config.c_kv_scale
     # One rotation for all query heads and the one shared key: fewer, larger operations.
     both = rotate(torch.cat((q_rope_THR, k_rope_TR.unsqueeze(1)), 1), rotation_TR, interleaved=config.rope.interleaved)
     return Projected(source_TS, content_THN, both[:, :-1], c_kv_TC, both[:, -1])

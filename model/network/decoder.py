@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from model.config import ModelConfig
 from model.network import attention, moe
 from model.network.cache import LatentCache
-from model.network.rope import RotaryTable, softmax_scale
-from model.network.weights import FeedForward, LayerWeights, Weights
+from model.network.rope import RotaryTable, query_temperature, softmax_scale
+from model.network.weights import LayerWeights, Weights
 from model.probe import Probe
 
 
@@ -22,6 +22,7 @@ class Step(NamedTuple):
     cache: LatentCache | None = None
     absorbed: bool = False
     sequences: int = 1
+    temperature_T: Tensor | None = None  # what each token's queries are multiplied by
 
 
 class LayerTrace(NamedTuple):
@@ -71,11 +72,13 @@ class Decoder:
             mask_TK=_visible(start, tokens, self.device, absorbed=absorbed),
             cache=cache,
             absorbed=absorbed,
+            temperature_T=self.temperature(start, start + tokens),
         )
-        x_TD = F.embedding(ids_T, self.weights.embedding_VD)
+        x_TD = self.embed(ids_T)
         traces = []
+        late_TD: Tensor | None = None
         for index in range(self.config.layers):
-            x_TD, trace = self.layer(index, x_TD, step)
+            x_TD, late_TD, trace = self.layer(index, x_TD, step, late_TD)
             if probe is not None:
                 traces.append(trace)
         cache.advance(tokens)
@@ -83,24 +86,51 @@ class Decoder:
             _report(probe, traces, tokens)
         return self.logits(x_TD[-1:] if logits == "last" else x_TD)
 
-    def layer(self, index: int, x_TD: Tensor, step: Step) -> tuple[Tensor, LayerTrace]:
-        """One decoder layer: attention, then feed-forward, each behind its norm and on the residual."""
+    def embed(self, ids_T: Tensor) -> Tensor:
+        """What the first layer gets, [T, D]."""
+        x_TD = F.embedding(ids_T, self.weights.embedding_VD)
+        return x_TD if self.config.embedding_scale == 1.0 else x_TD * self.config.embedding_scale
+
+    def temperature(self, start: int, end: int) -> Tensor | None:
+        """What the queries of positions start … end − 1 are multiplied by; None: nothing."""
+        setting = self.config.query_temperature
+        return None if setting is None else query_temperature(setting, torch.arange(start, end, device=self.device))
+
+    def layer(
+        self, index: int, x_TD: Tensor, step: Step, late_TD: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None, LayerTrace]:
+        """One decoder layer: attention, then feed-forward, each behind its norm and on the residual.
+
+        Returns the residual and, with a shortcut MoE, what the next layer must take as `late_TD` and add at its end.
+        """
         config, weights = self.config, self.weights.layers[index]
         normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.attention_norm, config.rms_norm_eps)
         attended_TD, source_TS = self._attend(index, normed_TD, step)
-        x_TD = x_TD + attended_TD
+        x_TD = self._add(x_TD, attended_TD)
         normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.mlp_norm, config.rms_norm_eps)
-        out_TD, routing = self._feed_forward(normed_TD, weights)
-        return x_TD + out_TD, LayerTrace(source_TS, routing)
+        mixed_TD, routing = self._mix(normed_TD, weights)
+        if weights.dense is not None:
+            x_TD = self._add(x_TD, weights.dense(normed_TD))
+        if late_TD is not None:
+            x_TD = self._add(x_TD, late_TD)
+        if mixed_TD is not None and not config.shortcut_moe:
+            x_TD, mixed_TD = self._add(x_TD, mixed_TD), None
+        return x_TD, mixed_TD, LayerTrace(source_TS, routing)
 
     def logits(self, x_TD: Tensor) -> Tensor:
         """Final norm and head, float32 [T, V]."""
         normed_TD = F.rms_norm(x_TD, (self.config.hidden_size,), self.weights.norm, self.config.rms_norm_eps)
+        if self.config.logit_scale != 1.0:
+            normed_TD = normed_TD * self.config.logit_scale
         return self.weights.head(normed_TD).float()
+
+    def _add(self, x_TD: Tensor, more_TD: Tensor) -> Tensor:
+        scale = self.config.residual_scale
+        return x_TD + more_TD if scale == 1.0 else torch.add(x_TD, more_TD, alpha=scale)
 
     def _attend(self, index: int, x_TD: Tensor, step: Step) -> tuple[Tensor, Tensor]:
         weights = self.weights.layers[index].attention
-        new = attention.project(x_TD, weights, self.config, step.rotation_TR)
+        new = attention.project(x_TD, weights, self.config, step.rotation_TR, step.temperature_T)
         c_kv_KC, k_rope_KR = new.c_kv_TC, new.k_rope_TR
         if step.cache is not None:
             c_kv_KC, k_rope_KR = step.cache.write(index, new.c_kv_TC, new.k_rope_TR)
@@ -112,12 +142,16 @@ class Decoder:
             )
         return weights.o(heads), new.source_TS
 
-    def _feed_forward(self, x_TD: Tensor, weights: LayerWeights) -> tuple[Tensor, moe.Routing | None]:
-        if isinstance(weights.mlp, FeedForward):
-            return weights.mlp(x_TD), None
+    def _mix(self, x_TD: Tensor, weights: LayerWeights) -> tuple[Tensor | None, moe.Routing | None]:
+        """The experts' answer and how it came about; nothing in a dense layer."""
+        if weights.moe is None:
+            return None, None
         assert self.config.router is not None
-        routing = moe.route(x_TD, weights.mlp, self.config.router)
-        return moe.mix(x_TD, routing, weights.mlp), routing
+        routing = moe.route(x_TD, weights.moe, self.config.router)
+        mixed_TD = moe.mix(x_TD, routing, weights.moe)
+        if weights.moe_norm is not None:
+            mixed_TD = F.rms_norm(mixed_TD, weights.moe_norm.shape, weights.moe_norm, self.config.rms_norm_eps)
+        return mixed_TD, routing
 
 
 def new_probe(decoder: Decoder, capacity: int) -> Probe[Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.config import RouterConfig
-from model.network.weights import MoeWeights
+from model.network.weights import Experts, MoeWeights
 
 
 class Routing(NamedTuple):
@@ -29,9 +29,10 @@ class Routing(NamedTuple):
 
 
 def route(x_TD: Tensor, weights: MoeWeights, router: RouterConfig) -> Routing:
-    """Choose experts in float32. Ties go to the lowest expert index."""
-    logits_TE = F.linear(x_TD.float(), weights.gate_ED)
-    scores_TE = logits_TE.softmax(dim=-1) if router.scoring == "softmax" else logits_TE.sigmoid()
+    """Choose experts, in float32 unless the router asks otherwise. Ties go to the lowest expert index."""
+    logits_dtype = x_TD.dtype if router.model_dtype_logits else torch.float32
+    logits_TE = F.linear(x_TD.to(logits_dtype), weights.gate_ED.to(logits_dtype))
+    scores_TE = (logits_TE.softmax(dim=-1) if router.scoring == "softmax" else logits_TE.sigmoid()).float()
     choice_TE = scores_TE if weights.bias_E is None else scores_TE + weights.bias_E
     if router.method != "greedy" and router.groups > 1:
         choice_TE = _within_best_groups(choice_TE, router)
@@ -54,12 +55,12 @@ def mix(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
     out_TD = torch.zeros_like(x_TD) if weights.shared is None else weights.shared(x_TD)
     if len(x_TD) == 1:
         return _mix_one(x_TD, out_TD, routing, weights)
-    per_token = routing.ids_TA.shape[1]
+    per_token, stored = routing.ids_TA.shape[1], len(weights.experts)
     order_S = routing.ids_TA.flatten().argsort(stable=True)
-    counts = routing.ids_TA.flatten().bincount(minlength=len(weights.experts)).tolist()
+    counts = routing.ids_TA.flatten().bincount(minlength=stored).tolist()
     token_S = order_S // per_token
-    groups = zip(weights.experts, token_S.split(counts), strict=True)
-    answers_SD = torch.cat([expert(x_TD[token]) for expert, token in groups if len(token)])
+    groups = enumerate(token_S.split(counts))
+    answers_SD = torch.cat([_answer(weights.experts, expert, x_TD[token]) for expert, token in groups if len(token)])
     share_S1 = routing.weights_TA.flatten()[order_S, None].to(x_TD.dtype)
     return out_TD.index_add(0, token_S, answers_SD * share_S1)
 
@@ -67,17 +68,22 @@ def mix(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
 def _mix_one(x_TD: Tensor, out_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
     """The decode step: one token, its experts one after the other."""
     for expert, weight in zip(routing.ids_TA[0].tolist(), routing.weights_TA[0].tolist(), strict=True):
-        out_TD = torch.add(out_TD, weights.experts[expert](x_TD), alpha=weight)
+        out_TD = torch.add(out_TD, _answer(weights.experts, expert, x_TD), alpha=weight)
     return out_TD
+
+
+def _answer(experts: Experts, expert: int, x_TD: Tensor) -> Tensor:
+    """One expert's output; those behind the stored ones are zero experts, which give back what they get."""
+    return experts[expert](x_TD) if expert < len(experts) else x_TD
 
 
 def _within_best_groups(choice_TE: Tensor, router: RouterConfig) -> Tensor:
     """Rule out the experts of all but the best groups. −inf, not 0: a bias may make every score negative.
 
-    A group counts by its best expert (V2), or by the sum of its two best (V3).
+    A group counts by its best expert (V2), or by the sum of its two best (V3, Mistral 4).
     """
     grouped_TGE: Tensor = choice_TE.unflatten(1, (router.groups, -1))
-    if router.method == "noaux_tc":
+    if router.method != "group_limited_greedy":
         group_TG = grouped_TGE.topk(2, dim=-1).values.sum(dim=-1)
     else:
         group_TG = grouped_TGE.amax(dim=-1)

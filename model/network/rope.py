@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from model.config import ModelConfig, RopeConfig, YarnConfig
+from model.config import ModelConfig, QueryTemperature, RopeConfig, YarnConfig
 
 
 def frequencies(rope: RopeConfig, width: int) -> Tensor:
@@ -38,12 +38,18 @@ def amplitude(yarn: YarnConfig | None) -> float:
 
 
 def softmax_scale(config: ModelConfig) -> float:
-    """(dn + dr)^-1/2, times the squared YaRN temperature when `mscale_all_dim` is given."""
-    scale: float = config.qk_head_dim**-0.5
+    """(dn + dr)^-1/2 · query_scale, times the squared YaRN temperature when `mscale_all_dim` is given."""
+    scale: float = config.qk_head_dim**-0.5 * config.query_scale
     yarn = config.rope.yarn
     if yarn is not None and yarn.mscale_all_dim:
         scale *= _temperature(yarn.factor, yarn.mscale_all_dim) ** 2
     return scale
+
+
+def query_temperature(setting: QueryTemperature, position_T: Tensor) -> Tensor:
+    """What queries at these positions are multiplied by, float32 [T]."""
+    steps_T = torch.floor(position_T / setting.original_max_position_embeddings)
+    return 1 + setting.beta * torch.log(1 + steps_T)
 
 
 class RotaryTable:

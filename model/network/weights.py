@@ -5,7 +5,7 @@ Binding copies nothing: every field refers to the tensor that the loader made, o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -37,6 +37,17 @@ class FeedForward(NamedTuple):
         return self.down(F.silu(self.gate(x_TD)) * self.up(x_TD))
 
 
+class Experts(Protocol):
+    """The routed experts of one layer by number. A tuple of them is resident; others may bring one in when asked.
+
+    Whoever asks must be done with an expert's tensors before it asks for more than a token's choice of others.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, expert: int, /) -> FeedForward: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AttentionWeights:
     """One MLA block. `q_a` and `q_a_norm` are None without a query LoRA; `q` is then q_proj, else q_b_proj."""
@@ -58,18 +69,20 @@ class MoeWeights:
 
     gate_ED: Tensor
     bias_E: Tensor | None
-    experts: tuple[FeedForward, ...]
+    experts: Experts
     shared: FeedForward | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerWeights:
-    """One decoder layer; `mlp` is a FeedForward (dense) or a MoE."""
+    """One decoder layer: a dense MLP or a MoE behind the attention, or, with a shortcut, both."""
 
     attention_norm: Tensor
     attention: AttentionWeights
     mlp_norm: Tensor
-    mlp: FeedForward | MoeWeights
+    dense: FeedForward | None
+    moe: MoeWeights | None
+    moe_norm: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,22 +95,28 @@ class Weights:
     head: Linear
 
 
-def bind(config: ModelConfig, tensors: Mapping[str, Tensor]) -> Weights:
-    """Bind tensors named as in `model.shapes.tensor_shapes`. A missing one is a KeyError of the loader's making."""
+def bind(config: ModelConfig, tensors: Mapping[str, Tensor], experts: Mapping[int, Experts] | None = None) -> Weights:
+    """Bind tensors named as in `model.shapes.tensor_shapes`. A missing one is a KeyError of the loader's making.
+
+    `experts` brings the routed experts of some layers by block number; those of the others are among `tensors`.
+    """
     embedding = tensors["model.embed_tokens.weight"]
     head = embedding if config.tie_word_embeddings else tensors["lm_head.weight"]
-    layers = tuple(_layer(config, tensors, layer) for layer in range(config.layers))
+    paged = experts or {}
+    layers = tuple(_layer(config, tensors, layer, paged.get(layer)) for layer in range(config.layers))
     return Weights(embedding, layers, tensors["model.norm.weight"], Linear(head))
 
 
-def _layer(config: ModelConfig, tensors: Mapping[str, Tensor], layer: int) -> LayerWeights:
+def _layer(config: ModelConfig, tensors: Mapping[str, Tensor], layer: int, experts: Experts | None) -> LayerWeights:
     prefix = f"model.layers.{layer}."
     moe = layer in config.moe_layers
     return LayerWeights(
         attention_norm=tensors[prefix + "input_layernorm.weight"],
         attention=_attention(config, tensors, prefix + "self_attn."),
         mlp_norm=tensors[prefix + "post_attention_layernorm.weight"],
-        mlp=_moe(config, tensors, prefix + "mlp.") if moe else _feed_forward(tensors, prefix + "mlp."),
+        dense=_feed_forward(tensors, prefix + "mlp.") if not moe or config.shortcut_moe else None,
+        moe=_moe(config, tensors, prefix + "mlp.", experts) if moe else None,
+        moe_norm=tensors[prefix + "post_mlp_layernorm.weight"] if moe and config.moe_norm else None,
     )
 
 
@@ -118,13 +137,14 @@ def _attention(config: ModelConfig, tensors: Mapping[str, Tensor], prefix: str) 
     )
 
 
-def _moe(config: ModelConfig, tensors: Mapping[str, Tensor], prefix: str) -> MoeWeights:
+def _moe(config: ModelConfig, tensors: Mapping[str, Tensor], prefix: str, experts: Experts | None) -> MoeWeights:
     assert config.router is not None
+    stored = range(config.router.stored_experts if experts is None else 0)
     bias = tensors.get(prefix + "gate.e_score_correction_bias")
     return MoeWeights(
         gate_ED=tensors[prefix + "gate.weight"].to(torch.float32),
         bias_E=None if bias is None else bias.to(torch.float32),
-        experts=tuple(_feed_forward(tensors, f"{prefix}experts.{e}.") for e in range(config.router.experts)),
+        experts=experts or tuple(_feed_forward(tensors, f"{prefix}experts.{expert}.") for expert in stored),
         shared=_feed_forward(tensors, prefix + "shared_experts.") if config.shared_experts else None,
     )
 

@@ -83,6 +83,9 @@ class MemoryChunk:
         to["measured_bytes"][at] = step.measured_bytes
         to["used_bytes"][at] = step.used_bytes
         to["seconds"][at] = step.seconds
+        to["expert_hits"][at] = step.expert_hits
+        to["expert_misses"][at] = step.expert_misses
+        to["bytes_read"][at] = step.bytes_read
         to["chosen_ids"][at] = step.chosen_id
         to["chosen_log_probability"][at] = step.chosen_log_probability
         to["top_ids"][at] = -1

@@ -73,6 +73,11 @@ class StepRow(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     measured_bytes: int
     used_bytes: int
     seconds: float
+    # Routed experts that were at hand, that had to be brought in, and the bytes read for those; all 0 where
+    # every expert is always at hand.
+    expert_hits: int = 0
+    expert_misses: int = 0
+    bytes_read: int = 0
     chosen_id: int = -1  # −1: nothing was sampled after this step
     chosen_text: str = ""
     chosen_log_probability: float = nan
@@ -101,6 +106,9 @@ def columns(config: ModelConfig, *, dtype: DtypeName | str, keep_logits: bool = 
         ("measured_bytes", "step", "I64", ()),
         ("used_bytes", "step", "I64", ()),
         ("seconds", "step", "F32", ()),
+        ("expert_hits", "step", "I64", ()),
+        ("expert_misses", "step", "I64", ()),
+        ("bytes_read", "step", "I64", ()),
         ("chosen_ids", "step", "I32", ()),
         ("chosen_log_probability", "step", "F32", ()),
         ("top_ids", "step", "I32", (TOP_TOKENS,)),

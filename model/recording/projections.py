@@ -88,7 +88,7 @@ def save_projections(
 def open_router_bias(folder: str | Path, config: ModelConfig) -> NDArray[np.float32] | None:
     """The router biases [M, E] of a run folder; None when the model has none. Raises Problem for a bad file."""
     path = Path(folder) / PROJECTIONS
-    if config.router is None or config.router.method != "noaux_tc" or not path.exists():
+    if config.router is None or not config.router.biased or not path.exists():
         return None
     bias: NDArray[np.float32] = _read(
         _open(path), "router_bias", (len(config.moe_layers), config.router.experts)

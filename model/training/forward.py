@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from model.config import ModelConfig
 from model.network import attention, moe
 from model.network.rope import softmax_scale
-from model.network.weights import FeedForward, LayerWeights, MoeWeights, Weights
+from model.network.weights import LayerWeights, MoeWeights, Weights
 
 QUERY_BLOCK = 128
 
@@ -30,13 +30,14 @@ def hidden(
         normed_TD = F.rms_norm(x_TD, (config.hidden_size,), layer.attention_norm, config.rms_norm_eps)
         x_TD = x_TD + _attend(config, normed_TD, layer, rotation_TR, sequences)
         normed_TD = F.rms_norm(x_TD, (config.hidden_size,), layer.mlp_norm, config.rms_norm_eps)
-        if isinstance(layer.mlp, FeedForward):
-            x_TD = x_TD + layer.mlp(normed_TD)
+        if layer.moe is None:
+            assert layer.dense is not None
+            x_TD = x_TD + layer.dense(normed_TD)
             continue
         assert config.router is not None
-        routing = moe.route(normed_TD, layer.mlp, config.router)
+        routing = moe.route(normed_TD, layer.moe, config.router)
         routings.append(routing)
-        x_TD = x_TD + _mix(normed_TD, routing, layer.mlp)
+        x_TD = x_TD + _mix(normed_TD, routing, layer.moe)
     return F.rms_norm(x_TD, (config.hidden_size,), weights.norm, config.rms_norm_eps), routings
 
 
@@ -73,8 +74,7 @@ def _mix(x_TD: Tensor, routing: moe.Routing, weights: MoeWeights) -> Tensor:
     counts = routing.ids_TA.flatten().bincount(minlength=len(weights.experts)).tolist()
     token_S = order_S // routing.ids_TA.shape[1]
     rows_SD: Tensor = _Gather.apply(x_TD, token_S)  # type: ignore[no-untyped-call]
-    groups = zip(weights.experts, rows_SD.split(counts), strict=True)
-    answers_SD = torch.cat([expert(rows) for expert, rows in groups])
+    answers_SD = torch.cat([weights.experts[expert](rows) for expert, rows in enumerate(rows_SD.split(counts))])
     share_S1 = routing.weights_TA.flatten()[order_S, None].to(x_TD.dtype)
     return out_TD.index_add(0, token_S, answers_SD * share_S1)
 

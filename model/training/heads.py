@@ -55,7 +55,7 @@ def attention_maps(decoder: Decoder, ids_T: Tensor) -> Iterator[tuple[Tensor, Te
         scores_HQK = scores_HQK + torch.einsum("qhr,kr->hqk", new.rope_THR, new.k_rope_TR)
         later_QK = torch.ones(len(ids_T), len(ids_T), dtype=torch.bool).triu(1)
         masked_HQK = scores_HQK.float().mul(decoder.scale).masked_fill(later_QK, float("-inf"))
-        x_TD, _ = decoder.layer(index, x_TD, step)
+        x_TD, _, _ = decoder.layer(index, x_TD, step)
         yield masked_HQK.softmax(dim=-1), x_TD
 
 

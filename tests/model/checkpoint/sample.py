@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.checkpoint.families import parse_config
+from model.checkpoint.families.table import parse_config
 from model.shapes import tensor_shapes
 from model.tensorfile import write_tensors
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from transformers import DeepseekV2Config, DeepseekV3Config
 
-from model.checkpoint import deepseek_v2, deepseek_v3
-from model.checkpoint.families import Parsed, parse_config
+from model.checkpoint.families import deepseek_v2, deepseek_v3
+from model.checkpoint.families.table import Parsed, parse_config
 from model.config import ModelConfig, YarnConfig
 from tests.model.checkpoint.sample import CONFIG
 

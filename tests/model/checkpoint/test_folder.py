@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.checkpoint.families import parse_config
+from model.checkpoint.families.table import parse_config
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
 from model.checkpoint.names import Source
@@ -85,7 +85,7 @@ def test_fused_experts_are_found_one_by_one(tmp_path: Path) -> None:
     name = "model.layers.1.mlp.experts.2.up_proj.weight"
     assert checkpoint.location[name] == Source(0, "model.layers.1.mlp.experts.gate_up_proj", 2, (8, 16))
     decoder = load(checkpoint, device=torch.device("cpu"))
-    expert = decoder.weights.layers[1].mlp.experts[2]  # type: ignore[union-attr]
+    expert = decoder.weights.layers[1].moe.experts[2]  # type: ignore[union-attr]
     assert np.array_equal(expert.up.weight.numpy(), tensors[name][1])
 
 

@@ -62,7 +62,7 @@ def test_a_float32_run_of_a_bfloat16_file_converts_once_into_plain_tensors(tmp_p
 )
 def test_the_run_has_the_dtype_that_was_asked_for_but_routers_stay_float32(tmp_path: Path, choice, dtype) -> None:
     decoder = load(in_bfloat16(tmp_path), dtype=choice, device=CPU)
-    moe = decoder.weights.layers[1].mlp
+    moe = decoder.weights.layers[1].moe
     assert isinstance(moe, MoeWeights)
     assert decoder.dtype == decoder.new_cache().c_kv_LTC.dtype == dtype
     assert moe.experts[0].gate.weight.dtype == dtype
@@ -71,7 +71,7 @@ def test_the_run_has_the_dtype_that_was_asked_for_but_routers_stay_float32(tmp_p
 
 def test_a_float32_router_is_not_rounded_on_its_way(tmp_path: Path) -> None:
     decoder = load(read_checkpoint(write_sample(tmp_path)), dtype="bfloat16", device=CPU)
-    moe = decoder.weights.layers[1].mlp
+    moe = decoder.weights.layers[1].moe
     assert isinstance(moe, MoeWeights)
     assert np.array_equal(moe.gate_ED.numpy(), tensors_of()["model.layers.1.mlp.gate.weight"][1])
 

@@ -67,7 +67,7 @@ def test_routing_is_decided_in_float32_whatever_the_model_runs_in() -> None:
 
 def test_the_answer_is_the_weighted_sum_of_chosen_and_shared_experts() -> None:
     decoder = tiny_decoder()
-    weights, router = decoder.weights.layers[1].mlp, decoder.config.router
+    weights, router = decoder.weights.layers[1].moe, decoder.config.router
     assert isinstance(weights, MoeWeights)
     assert router is not None
     assert weights.shared is not None

@@ -50,7 +50,7 @@ def test_training_gradients_equal_the_decoder_s(config):
     got = torch.autograd.grad(F.cross_entropy(weights.head(x_TD), ids_T), list(leaves.values()), materialize_grads=True)
     x_TD = F.embedding(ids_T, weights.embedding_VD)
     for index in range(config.layers):
-        x_TD, _ = decoder.layer(index, x_TD, Step(rotation_TR, mask_TK=None, sequences=2))
+        x_TD, _, _ = decoder.layer(index, x_TD, Step(rotation_TR, mask_TK=None, sequences=2))
     want = torch.autograd.grad(
         F.cross_entropy(decoder.logits(x_TD), ids_T), list(leaves.values()), materialize_grads=True
     )

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from model.checkpoint.deepseek import experts_and_choice, groups_and_choice, model_config, moe_layers
-from model.checkpoint.keys import Keys
+from model.checkpoint.families.deepseek import experts_and_choice, groups_and_choice, model_config, moe_layers
+from model.checkpoint.families.keys import Keys
 from model.config import ModelConfig, RouterConfig
 
 DEFAULTS: dict[str, object] = {

@@ -8,18 +8,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from model.checkpoint import deepseek_v2, deepseek_v3
-from model.checkpoint.keys import Keys
+from model.checkpoint.families import deepseek_v2, deepseek_v3
+from model.checkpoint.families.keys import Keys
 from model.config import DtypeName, ModelConfig
 from model.problems import Problem
 
 
+def same_name(stored: str) -> str | None:
+    """The names of most families are those of `model.shapes`."""
+    return stored
+
+
 class Parsed(NamedTuple):
-    """What the config says, which dtype it names (None: none), and what a person should know about it."""
+    """What the config says, which dtype it names (None: none), and what a person should know about it.
+
+    `canonical` turns a tensor's name in the files into its name in `model.shapes`; None: the family has that
+    tensor for something that is not modelled here (vision, an indexer), which the notes tell.
+    """
 
     config: ModelConfig
     dtype: DtypeName | None
     notes: list[str]
+    canonical: Callable[[str], str | None] = same_name
 
 
 _FAMILIES: dict[str, Callable[[Keys, list[str]], ModelConfig]] = {

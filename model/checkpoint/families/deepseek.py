@@ -1,6 +1,6 @@
 """What the DeepSeek families share in `config.json`: widths, layers, token ids, RoPE with YaRN in both key styles."""
 
-from model.checkpoint.keys import Keys
+from model.checkpoint.families.keys import Keys
 from model.config import ModelConfig, RopeConfig, RouterConfig, YarnConfig
 from model.problems import Problem
 from model.tensorfile import TENSOR_LIMIT
