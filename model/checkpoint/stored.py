@@ -40,3 +40,7 @@ class Stored(Protocol):
         Raises Problem when the file has changed since it was described.
         """
         ...
+
+    def rows(self, start: int, end: int, dtype: torch.dtype) -> Tensor:
+        """Rows start … end − 1 of `values`, freshly expanded at no more cost than theirs, so that a load can pause."""
+        ...
