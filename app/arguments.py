@@ -7,7 +7,9 @@ from model.problems import Problem
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 VIEWS = ("attention", "latents", "routing", "logits", "load", "memory")
+CHECKPOINT = "checkpoint folder or .gguf file"
 PICTURES = ("attention", "routing", "load", "memory")
+MOST_GIGABYTES = 10**6
 LARGEST = 2**63 - 1  # what the engine's frames, numpy and torch count with
 
 
@@ -68,6 +70,17 @@ def path(text: str) -> str:
     return text
 
 
+def gigabytes(text: str) -> int:
+    """A positive number of GB (10^9 bytes), in bytes."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of GB such as 8 or 7.5") from None
+    if not 0.001 <= value <= MOST_GIGABYTES:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} GB is not between 0.001 and {MOST_GIGABYTES:,}")
+    return round(value * 10**9)
+
+
 def size(text: str) -> tuple[int, int]:
     """WIDTHxHEIGHT in pixels."""
     parts = text.split("x")
@@ -77,9 +90,25 @@ def size(text: str) -> tuple[int, int]:
 
 
 def _model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", metavar="DIR", type=path, help="checkpoint folder (default: the bundled model)")
+    parser.add_argument("--checkpoint", metavar="DIR", type=path, help=f"{CHECKPOINT} (default: the bundled model)")
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="where the model runs")
     parser.add_argument("--dtype", default="auto", choices=DTYPES, help="dtype of weights, activations and cache")
+    _budget(parser)
+
+
+def _named(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", type=path, help=CHECKPOINT)
+    _budget(parser)
+
+
+def _budget(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--budget",
+        type=gigabytes,
+        default=0,
+        metavar="GB",
+        help="memory that the weights may keep, the rest is read from the files (default: chosen from what is free)",
+    )
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +116,7 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", type=path, help="checkpoint folder")
+    _named(parser)
     _json(parser)
 
 
@@ -97,6 +126,8 @@ def _record(parser: argparse.ArgumentParser) -> None:
     prompt.add_argument("--prompt", metavar="TEXT")
     prompt.add_argument("--prompt-file", metavar="F", help="UTF-8 text")
     prompt.add_argument("--token-ids", metavar="5,7,9", type=numbers, help="fed as they are, no BOS")
+    parser.add_argument("--chat", action="store_true", help="put the prompt into the checkpoint's chat template")
+    parser.add_argument("--system", metavar="TEXT", help="system message before the prompt; needs --chat")
     parser.add_argument("--max-new-tokens", type=whole, default=64, metavar="N")
     parser.add_argument("--greedy", action="store_true", help="always the likeliest token (the default)")
     parser.add_argument(
@@ -143,13 +174,24 @@ def _render(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", type=path, help="checkpoint folder")
+    _named(parser)
     _json(parser)
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("decode", "window"))
-    parser.add_argument("--checkpoint", metavar="DIR", type=path, help="checkpoint folder (default: the bundled model)")
+    parser.add_argument("what", choices=("decode", "prefill", "growth", "table", "window"))
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--checkpoint", metavar="DIR", type=path, help="checkpoint folder (default: the bundled model)")
+    model.add_argument("--shape", choices=("tiny", "mid"), help="random weights: 17 M parameters, or 0.6 B")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--context", type=numbers, default=[64, 2048], metavar="64,2048", help="tokens before decoding")
-    parser.add_argument("--tokens", type=whole, default=64, metavar="N", help="tokens to generate")
+    parser.add_argument(
+        "--tokens",
+        type=numbers,
+        metavar="N",
+        help="tokens to generate (decode and window: 64, growth: 20000); prompt lengths (prefill: 512,2048)",
+    )
+    parser.add_argument("--peer-llama", metavar="BIN", type=path, help="a llama-bench of llama.cpp, for decode")
+    parser.add_argument("--peer-gguf", metavar="FILE", type=path, help="the same model for it")
+    parser.add_argument("--out", metavar="DIR", type=path, default="out/bench", help="where `table` writes its JSON")
     _json(parser)

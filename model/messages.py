@@ -250,10 +250,15 @@ class Extract(Message, frozen=True, eq=False):
 
 
 class Measure(Message, frozen=True, eq=False):
-    """Time the open model's decoding after so many tokens of context; answered by Measured."""
+    """Time the open model; answered by Measured.
+
+    decode: `tokens` new ones after so many tokens of context. prefill: prompts of `contexts` tokens.
+    growth: memory and time over one generation of `tokens`.
+    """
 
     contexts: list[int]
     tokens: int = 64
+    what: Literal["decode", "prefill", "growth"] = "decode"
 
 
 class Shutdown(Message, frozen=True, eq=False):

@@ -1,37 +1,78 @@
-"""`bench decode|window`: measured speed as JSON or text, never part of the tests."""
+"""`bench decode|prefill|growth|table|window`: measured speed as JSON or text, never part of the tests."""
 
+import tempfile
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from typing import cast
+from pathlib import Path
+from typing import Literal, cast
 
 import msgspec
 
 from app.bundled import checkpoint_path
+from app.commands.bench_llama import llama_measures
 from app.commands.conversation import Conversation
 from app.commands.output import show
+from app.commands.random_checkpoint import SHAPES, write_random_checkpoint
+from model.config import DtypeName
 from model.messages import Measure, Measured, OpenCheckpoint
 from model.problems import Problem
+
+TOKENS = {"decode": [64], "prefill": [512, 2048], "growth": [20_000], "window": [64], "table": [64]}
 
 
 def run(options: Namespace) -> int:
     """Measure and print. Raises Problem for what cannot be measured."""
-    if options.tokens < 2 or any(context < 1 for context in options.context):
+    tokens = options.tokens if options.tokens is not None else TOKENS[options.what]
+    if min(tokens) < 2 or min(options.context) < 1:
         raise Problem("There is nothing to measure; give --tokens 2 or more and contexts of 1 or more.")
-    show(_window(options) if options.what == "window" else _decode(options), as_json=options.json)
+    if options.what != "prefill" and len(tokens) > 1:
+        raise Problem("Only `bench prefill` takes several --tokens; give one number.")
+    if options.what == "window":
+        # Late, because it loads Qt, which no other benchmark needs.
+        result = import_module("app.commands.bench_window").bench_window(
+            checkpoint=options.checkpoint, tokens=tokens[0]
+        )
+    elif options.what == "table":
+        # Late, because the table asks this module for its rows.
+        return cast(int, import_module("app.commands.bench_table").bench_table(Path(options.out)))
+    else:
+        with checkpoint_of(options) as folder:
+            result = measured(options.what, folder, dtype=options.dtype, contexts=options.context, tokens=tokens)
+        if options.what == "decode" and options.peer_llama and options.peer_gguf:
+            result |= llama_measures(options.peer_llama, options.peer_gguf, ours=result)
+    show(result, as_json=options.json)
     return 0
 
 
-def _decode(options: Namespace) -> dict[str, object]:
-    with Conversation() as engine:
-        engine.last(OpenCheckpoint(path=checkpoint_path(options.checkpoint), dtype="float32", device="cpu"))
-        measured = cast(Measured, engine.last(Measure(contexts=options.context, tokens=options.tokens)))
-    measures = {name: msgspec.to_builtins(one) for name, one in measured.measures.items()}
-    return {**measures, "notes": measured.notes}
+@contextmanager
+def checkpoint_of(options: Namespace) -> Iterator[str]:
+    """The folder of the asked checkpoint; random weights live in a temporary one as long as the block."""
+    shape = "long" if options.what == "growth" and options.checkpoint is None else options.shape
+    if shape is None:
+        yield checkpoint_path(options.checkpoint)
+        return
+    with tempfile.TemporaryDirectory(prefix="latent-loupe-bench-") as folder:
+        write_random_checkpoint(Path(folder), SHAPES[shape], dtype=options.dtype)
+        yield folder
 
 
-def _window(options: Namespace) -> dict[str, object]:
-    # Late, because it loads Qt, which no other benchmark needs.
-    window: dict[str, object] = import_module("app.commands.bench_window").bench_window(
-        checkpoint=options.checkpoint, tokens=options.tokens
+def measured(
+    what: Literal["decode", "prefill", "growth"],
+    folder: str,
+    *,
+    dtype: DtypeName,
+    contexts: list[int],
+    tokens: list[int],
+) -> dict[str, object]:
+    """Names to {value, unit, peer, ratio, limit}, and notes, from an engine of its own."""
+    measure = (
+        Measure(what="prefill", contexts=tokens)
+        if what == "prefill"
+        else Measure(what=what, contexts=contexts, tokens=tokens[0])
     )
-    return window
+    with Conversation() as engine:
+        engine.last(OpenCheckpoint(path=folder, dtype=dtype, device="cpu"))
+        answer = cast(Measured, engine.last(measure))
+    return {**{name: msgspec.to_builtins(one) for name, one in answer.measures.items()}, "notes": answer.notes}
