@@ -47,7 +47,13 @@ def _window(options: Namespace) -> int:
     from app.window_app import WindowOptions, open_window  # Qt, which no headless command may wait for
 
     return open_window(
-        WindowOptions(checkpoint=options.checkpoint, device=options.device, dtype=options.dtype, prompt=options.prompt)
+        WindowOptions(
+            checkpoint=options.checkpoint,
+            device=options.device,
+            dtype=options.dtype,
+            prompt=options.prompt,
+            budget_bytes=options.budget,
+        )
     )
 
 

@@ -34,6 +34,7 @@ class WindowOptions:
     device: str = "auto"
     dtype: DtypeChoice = "auto"
     prompt: str | None = None
+    budget_bytes: int = 0  # 0: the engine's default
 
 
 def open_window(options: WindowOptions) -> int:

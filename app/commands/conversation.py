@@ -15,6 +15,7 @@ from model.messages import (
     Extracted,
     Failed,
     Finished,
+    Heartbeat,
     Measured,
     Opened,
     Verified,
@@ -30,6 +31,8 @@ class Conversation(AbstractContextManager["Conversation"]):
     def __init__(self) -> None:
         self._heard: queue.Queue[Event | str] = queue.Queue()
         self._client = EngineClient(self._heard.put, self._heard.put)
+        # The most that any heartbeat told of since the start; None where none has come.
+        self.most_unreclaimable_bytes: int | None = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -44,6 +47,8 @@ class Conversation(AbstractContextManager["Conversation"]):
             event = self._heard.get()
             if isinstance(event, str):
                 raise Problem(f"{event}; run the command again.")
+            if isinstance(event, Heartbeat) and event.unreclaimable_bytes:
+                self.most_unreclaimable_bytes = max(self.most_unreclaimable_bytes or 0, event.unreclaimable_bytes)
             if event.request != request:
                 continue
             if isinstance(event, Failed):

@@ -11,7 +11,7 @@ from model.messages import CheckpointSummary, Describe, Described
 def run(options: Namespace) -> int:
     """Print the description. Raises Problem for what is not a checkpoint."""
     with Conversation() as engine:
-        described = engine.last(Describe(path=checkpoint_path(options.folder)))
+        described = engine.last(Describe(path=checkpoint_path(options.folder), budget_bytes=options.budget))
     assert isinstance(described, Described)
     show(_result(described.summary), as_json=options.json)
     return 0
@@ -36,10 +36,17 @@ def _result(summary: CheckpointSummary) -> dict[str, object]:
         "parameters_active": summary.parameters_active,
         "kv_bytes_per_token": summary.kv_bytes_per_token,
         "dtype": summary.dtype,
+        "formats": summary.formats,
         "file_bytes": summary.file_bytes,
         "weight_bytes": summary.weight_bytes,
+        "resident_bytes": summary.resident_bytes,
+        "expert_cache_bytes": summary.expert_cache_bytes,
+        "largest_expert_bytes": summary.largest_expert_bytes,
         "free_bytes": summary.free_bytes,
+        "fits": summary.fits,
         "kv_bytes_full_context": summary.kv_bytes_per_token["mla"] * config.max_position_embeddings,
+        "dense_attention_tokens": config.dense_attention_tokens,
         "has_tokenizer": summary.has_tokenizer,
+        "has_chat_template": summary.has_chat_template,
         "notes": summary.notes,
     }

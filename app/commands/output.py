@@ -15,7 +15,10 @@ def show(result: Mapping[str, Value], *, as_json: bool) -> None:
         return
     width = max((len(key) for key in result), default=0)
     for key, value in result.items():
-        print(f"{key.replace('_', ' '):<{width}}  {_readable(value)}")
+        lines = _sentences(value) or [_readable(value)]
+        print(f"{key.replace('_', ' '):<{width}}  {lines[0]}")
+        for line in lines[1:]:
+            print(f"{'':<{width}}  {line}")
 
 
 def _plain(value: Value) -> Value:
@@ -26,7 +29,14 @@ def _plain(value: Value) -> Value:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _sentences(value: Value) -> list[str]:
+    """A list of texts, each for a line of its own; empty for anything else."""
+    return [str(line) for line in value if isinstance(line, str)] if isinstance(value, list) else []
+
+
 def _readable(value: Value) -> str:
+    if value is None:
+        return "–"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items())
     if isinstance(value, list | tuple):

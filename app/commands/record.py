@@ -14,13 +14,17 @@ from model.outside import read_bounded
 from model.problems import Problem
 
 PROMPT_LIMIT = 2 * 10**6
+EXPERT_COUNTERS = ("expert_hits", "expert_misses", "bytes_read")
 
 
 def run(options: Namespace) -> int:
     """Record and print the summary. Raises Problem for input that will not do, or a run that broke off."""
+    _check_chat(options)
     generate = Generate(
         prompt=_prompt(options),
         token_ids=options.token_ids,
+        chat=options.chat,
+        system=options.system or "",
         max_new_tokens=options.max_new_tokens,
         sampling=_sampling(options),
         folder=str(Path(options.out).expanduser().absolute()),
@@ -29,15 +33,19 @@ def run(options: Namespace) -> int:
     )
     checkpoint = checkpoint_path(options.checkpoint)
     with Conversation() as engine:
-        engine.last(OpenCheckpoint(path=checkpoint, device=options.device, dtype=options.dtype))
+        engine.last(
+            OpenCheckpoint(path=checkpoint, device=options.device, dtype=options.dtype, budget_bytes=options.budget)
+        )
         events = list(engine.ask(generate))
+        kept = engine.most_unreclaimable_bytes
     finished = events[-1]
     assert isinstance(finished, Finished)
     if finished.reason == "failed":
         raise Problem(finished.note)
     grown = [event for event in events if isinstance(event, Grown)]
     folder = next(event.info.folder for event in events if isinstance(event, Started))
-    show(_result(folder, checkpoint, grown, finished), as_json=options.json)
+    result = _result(folder, checkpoint, grown, finished)
+    show(result | {"peak_unreclaimable_bytes": kept}, as_json=options.json)
     return 0
 
 
@@ -58,9 +66,14 @@ def _result(folder: str, checkpoint: str, grown: list[Grown], finished: Finished
         "kv_used_bytes": int(steps.used_bytes.numpy()[-1]),
         "prefill_seconds": finished.prefill_seconds,
         "decode_tokens_per_second": finished.decode_tokens_per_second,
+        **{name: _sum(grown, name) for name in EXPERT_COUNTERS},
         "recording_bytes": _folder_bytes(Path(folder)),
         "note": finished.note,
     }
+
+
+def _sum(grown: list[Grown], column: str) -> int:
+    return sum(int(getattr(event.steps, column).numpy().sum()) for event in grown)
 
 
 def _folder_bytes(folder: Path) -> int:
@@ -75,6 +88,13 @@ def _prompt(options: Namespace) -> str:
         return read_bounded(path, limit=PROMPT_LIMIT).decode("utf-8")
     except UnicodeDecodeError:
         raise Problem(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+
+
+def _check_chat(options: Namespace) -> None:
+    if options.system is not None and not options.chat:
+        raise Problem("--system is a part of a chat; add --chat, or leave it out.")
+    if options.chat and options.token_ids is not None:
+        raise Problem("--token-ids are fed as they are, so --chat does not go with them; leave one of them out.")
 
 
 def _sampling(options: Namespace) -> Sampling:

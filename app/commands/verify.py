@@ -12,7 +12,8 @@ from model.problems import Problem
 def run(options: Namespace) -> int:
     """Print the largest differences. Raises Problem when the proof fails."""
     with Conversation() as engine:
-        engine.last(OpenCheckpoint(path=checkpoint_path(options.folder), dtype="float32"))
+        checkpoint = checkpoint_path(options.folder)
+        engine.last(OpenCheckpoint(path=checkpoint, dtype="float32", budget_bytes=options.budget))
         proof = engine.last(Verify())
     assert isinstance(proof, Verified)
     result: dict[str, object] = {

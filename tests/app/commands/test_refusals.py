@@ -53,6 +53,13 @@ def threaded(monkeypatch: pytest.MonkeyPatch) -> None:
         (["render", "memory", "unused", "--size", "20000x100", "--scale", "2", "--out", "x.png"], "too large"),
         (["bench", "decode", "--tokens", "1"], "--tokens"),
         (["--dtype", "int8"], "int8"),
+        (["inspect", "unused", "--budget", "lots"], "lots"),
+        (["verify", "unused", "--budget", "0"], "0"),
+        (["--budget", "-1"], "-1"),
+        ([*RECORD, "--prompt", "x", "--budget", "nan"], "nan"),
+        ([*RECORD, "--prompt", "x", "--budget", "1e400"], "1e400"),
+        ([*RECORD, "--prompt", "x", "--system", "be brief"], "--chat"),
+        ([*RECORD, "--token-ids", "1,2", "--chat"], "--chat"),
     ],
 )
 def test_arguments_that_will_not_do(arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]) -> None:
