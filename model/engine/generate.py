@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.config import ModelConfig
 from model.engine.agenda import Stopped, Work
-from model.engine.generation import Generation
+from model.engine.generation import Generation, beyond_dense
 from model.engine.inbox import Inbox
 from model.engine.opened import OpenModel
 from model.engine.prompts import prompt_ids, title
@@ -27,6 +28,7 @@ def generate(command: Generate, engine: Engine, inbox: Inbox) -> Work:
     model = engine.open_model()
     _check(command)
     ids = prompt_ids(command, model)
+    _check_length(len(ids), model.checkpoint.config)
     run, recorder = begin(command, engine, model, len(ids))
     reporter = Reporter(command.request, run.info.run, run.recording, inbox)
     generation = Generation(command, model, recorder, reporter)
@@ -58,6 +60,12 @@ def _check(command: Generate) -> None:
         raise Problem(f"This cannot be sampled: {problem}.")
     if command.max_new_tokens < 0:
         raise Problem(f"{command.max_new_tokens} new tokens cannot be generated; ask for 0 or more.")
+
+
+def _check_length(tokens: int, config: ModelConfig) -> None:
+    dense = config.dense_attention_tokens
+    if dense is not None and tokens > dense:
+        raise Problem(f"This prompt has {tokens:,} tokens, but {beyond_dense(dense)}; shorten it.")
 
 
 def begin(command: Generate, engine: Engine, model: OpenModel, prompt_tokens: int) -> tuple[Run, Recorder]:

@@ -36,6 +36,11 @@ def chunk_tokens(config: ModelConfig) -> int:
     return min(CHUNK_TOKENS, by_logits, by_time)
 
 
+def beyond_dense(tokens: int) -> str:
+    """Why a model with sparse attention goes no further here than it attends to everything."""
+    return f"beyond {tokens:,} tokens this model attends sparsely, by an indexer that is not modelled yet"
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The next token after a step, and what else was likely; −1 when none was chosen."""
@@ -101,7 +106,9 @@ class Generation:
             threads.use(threads.ALL)
             part = ids[start : start + size]
             with torch.inference_mode():
-                logits_TV = self._decoder.step(self._tensor(part), self._cache, probe=probe, logits="all")
+                logits_TV = self._decoder.step(
+                    self._tensor(part), self._cache, probe=probe, logits="all", length=len(ids)
+                )
                 log_probability = _prompt_log_probability(before, logits_TV, part)
                 before = logits_TV[-1]
                 wanted = start + size >= len(ids) and self._command.max_new_tokens > 0
@@ -136,6 +143,9 @@ class Generation:
                 return
             if self._cache.length >= config.max_position_embeddings:
                 self.note = f"The model's context of {config.max_position_embeddings} tokens is full."
+                return
+            if config.dense_attention_tokens is not None and self._cache.length >= config.dense_attention_tokens:
+                self.note = f"Stopped: {beyond_dense(config.dense_attention_tokens)}."
                 return
             self._feed(self._last)
             yield self._reporter.due()

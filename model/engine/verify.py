@@ -52,9 +52,10 @@ def verify(command: Verify, engine: Engine) -> Work:
     """Prove the open model on some random tokens, layer by layer. Raises Problem when no model is open."""
     model = engine.open_model()
     threads.use(threads.ALL)
-    count = min(TOKENS, model.checkpoint.config.max_position_embeddings)
+    config = model.checkpoint.config
+    count = min(TOKENS, config.max_position_embeddings, config.dense_attention_tokens or TOKENS)
     generator = torch.Generator().manual_seed(SEED)
-    ids_T = torch.randint(model.checkpoint.config.vocab_size, (count,), generator=generator).to(model.decoder.device)
+    ids_T = torch.randint(config.vocab_size, (count,), generator=generator).to(model.decoder.device)
     reference = yield from _reference(model.decoder, ids_T)
     recording = _record(engine, model, ids_T)
     yield None
@@ -79,8 +80,9 @@ def verify(command: Verify, engine: Engine) -> Work:
 
 def _reference(decoder: Decoder, ids_T: Tensor) -> Generator[None, None, Reference]:
     """The plain form without a cache, every attention weight written out."""
-    temperature_T = decoder.temperature(0, len(ids_T))
-    step = Step(rotation_TR=decoder.rotations.rows(0, len(ids_T)), mask_TK=None, temperature_T=temperature_T)
+    tokens = len(ids_T)
+    rotation_TR = decoder.rotations.rows(0, tokens, length=_prompt(tokens))
+    step = Step(rotation_TR=rotation_TR, mask_TK=None, temperature_T=decoder.temperature(0, tokens))
     maps, experts = [], []
     late_TD: Tensor | None = None
     with torch.inference_mode():
@@ -123,14 +125,14 @@ def _record(engine: Engine, model: OpenModel, ids_T: Tensor) -> Recording:
         dtype=model.dtype,
         device=model.device,
         sampling=Sampling(),
-        prompt_tokens=len(ids_T),
+        prompt_tokens=_prompt(len(ids_T)),
         max_new_tokens=0,
         attention_available=True,
     )
     recorder = Recorder.create(folder, info)
     cache, probe = model.decoder.new_cache(), new_probe(model.decoder, len(ids_T))
     with torch.inference_mode():
-        model.decoder.step(ids_T, cache, probe=probe)
+        model.decoder.step(ids_T, cache, probe=probe, length=info.prompt_tokens)
     ids = ids_T.tolist()
     step = StepRow(decode=False, measured_bytes=cache.measured_bytes(), used_bytes=cache.used_bytes(), seconds=0.0)
     recorder.append(probe, cache, ids=ids, texts=[""] * len(ids), log_probability=np.full(len(ids), np.nan), step=step)
@@ -154,7 +156,7 @@ def _largest_difference(recording: Recording, model: OpenModel, reference: Refer
 
 def _absorbed(decoder: Decoder, ids_T: Tensor) -> Generator[None, None, tuple[Tensor, Tensor]]:
     """Prefill, then decode in the absorbed form: logits [n, V] of the decoded tokens, experts [M, T, A] of all."""
-    prompt = max(1, len(ids_T) - DECODED)
+    prompt = _prompt(len(ids_T))
     cache, probe = decoder.new_cache(), new_probe(decoder, prompt)
     with torch.inference_mode():
         decoder.step(ids_T[:prompt], cache, probe=probe)
@@ -167,6 +169,11 @@ def _absorbed(decoder: Decoder, ids_T: Tensor) -> Generator[None, None, tuple[Te
         experts.append(one.expert_ids.clone())
         yield
     return torch.cat(logits), torch.cat(experts, dim=1).sort(dim=-1).values
+
+
+def _prompt(tokens: int) -> int:
+    """How many of the tokens count as the prompt; the others are known one by one."""
+    return max(1, tokens - DECODED)
 
 
 def _same_experts(recording: Recording, reference: Reference) -> bool:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from model.config import RopeConfig
-from model.network.rope import RotaryTable, rotate, softmax_scale
+from model.network.rope import RotaryTable, query_temperature, rotate, softmax_scale
 from model.recording.projections import Projections
 from model.recording.recording import Recording
 
@@ -101,16 +101,25 @@ class Layer:
         """Scores of queries a … b − 1 against `keys` (all by default); absorbed unless `content_keys` are given."""
         first, last = keys or self.keys
         rows = slice(first - self.keys[0], last - self.keys[0])
-        source_QS = self._read("query_source", queries)
-        q_QX = torch.mm(source_QS, self._q_HXS[head].float().T) * self._scale
-        content_QN, rope_QR = q_QX.split([self._config.qk_nope_head_dim, self._config.qk_rope_head_dim], dim=-1)
-        rotation_QR = _rotations(self._config.rope, rope_QR.shape[-1], rope_QR.device).rows(*queries)
-        rope_QR = rotate(rope_QR.unsqueeze(1), rotation_QR, interleaved=self._config.rope.interleaved).squeeze(1)
+        content_QN, rope_QR = self._queries(head, queries)
         if content_keys is None:
             content_QK = torch.mm(torch.mm(content_QN, self._w_uk_HNC[head].float()), self.c_kv_KC[rows].T)
         else:
             content_QK = torch.mm(content_QN, content_keys[rows].T)
         return Block(content_QK, torch.mm(rope_QR, self.k_rope_KR[rows].T), queries[0], first)
+
+    def _queries(self, head: int, queries: Range) -> tuple[Tensor, Tensor]:
+        """Content [q, N] and rotated part [q, R] of one head's queries, scaled, as the model had them."""
+        config = self._config
+        q_QX = torch.mm(self._read("query_source", queries), self._q_HXS[head].float().T) * self._scale
+        if config.query_temperature is not None:
+            position_Q = torch.arange(*queries, device=q_QX.device)
+            q_QX *= query_temperature(config.query_temperature, position_Q).unsqueeze(1)
+        content_QN, rope_QR = q_QX.split([config.qk_nope_head_dim, config.qk_rope_head_dim], dim=-1)
+        table = _rotations(config.rope, config.qk_rope_head_dim, q_QX.device)
+        rotation_QR = table.rows(*queries, length=self._recording.info.prompt_tokens)
+        rope_QR = rotate(rope_QR.unsqueeze(1), rotation_QR, interleaved=config.rope.interleaved).squeeze(1)
+        return content_QN, rope_QR
 
     def _read(self, name: str, tokens: Range) -> Tensor:
         values = self._recording.heavy(name, layer_row=self._layer, start=tokens[0], end=tokens[1])

@@ -63,12 +63,16 @@ class Decoder:
         probe: Probe[Tensor] | None = None,
         absorbed: bool = False,
         logits: Literal["last", "all"] = "last",
+        length: int | None = None,
     ) -> Tensor:
-        """Feed T tokens behind the cached ones; float32 logits of the last token [1, V] or of all [T, V]."""
+        """Feed T tokens behind the cached ones; float32 logits of the last token [1, V] or of all [T, V].
+
+        `length` is the whole prompt's when these tokens are a part of it; None: nothing behind them is known yet.
+        """
         tokens, start = len(ids_T), cache.length
         cache.reserve(tokens)
         step = Step(
-            rotation_TR=self.rotations.rows(start, start + tokens),
+            rotation_TR=self.rotations.rows(start, start + tokens, length=start + tokens if length is None else length),
             mask_TK=_visible(start, tokens, self.device, absorbed=absorbed),
             cache=cache,
             absorbed=absorbed,

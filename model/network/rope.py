@@ -1,7 +1,7 @@
-"""Rotary position embedding with YaRN: frequencies, the softmax scale they bring, the rotation.
+"""Rotary position embedding with YaRN or LongRoPE: frequencies, the softmax scale they bring, the rotation.
 
-Formulas: RoFormer (arXiv 2104.09864), YaRN (arXiv 2309.00071), and DeepSeek-V2's use of YaRN's
-temperature, which changes the softmax scale as well as the frequencies.
+Formulas: RoFormer (arXiv 2104.09864), YaRN (arXiv 2309.00071), LongRoPE (arXiv 2402.13753), and DeepSeek-V2's
+use of YaRN's temperature, which changes the softmax scale as well as the frequencies.
 """
 
 import math
@@ -12,13 +12,16 @@ from torch import Tensor
 from model.config import ModelConfig, QueryTemperature, RopeConfig, YarnConfig
 
 
-def frequencies(rope: RopeConfig, width: int) -> Tensor:
-    """Angle per position of each rotated pair, float32 [width / 2].
+def frequencies(rope: RopeConfig, width: int, *, long: bool = False) -> Tensor:
+    """Angle per position of each rotated pair, float32 [width / 2]; `long`: beyond LongRoPE's original length.
 
     Computed in float32 in the order of DeepSeek's own code: checkpoints were trained with its rounding, and one
     bit of a frequency turns into 1e-4 of an angle after a thousand positions.
     """
     periods = rope.theta ** (torch.arange(0, width, 2, dtype=torch.float32) / width)
+    if rope.longrope is not None:
+        factors = rope.longrope.long_factors if long else rope.longrope.short_factors
+        return 1.0 / (torch.tensor(factors, dtype=torch.float32) * periods)
     plain = 1.0 / periods
     if rope.yarn is None:
         return plain
@@ -26,8 +29,11 @@ def frequencies(rope: RopeConfig, width: int) -> Tensor:
     return 1.0 / (rope.yarn.factor * periods) * (1 - kept) + plain * kept
 
 
-def amplitude(yarn: YarnConfig | None) -> float:
+def amplitude(rope: RopeConfig) -> float:
     """What cos and sin are multiplied by: 1 for all DeepSeek releases, else the ratio of both mscales."""
+    if rope.longrope is not None:
+        return rope.longrope.attention_factor
+    yarn = rope.yarn
     if yarn is None:
         return 1.0
     if yarn.attention_factor is not None:
@@ -56,19 +62,32 @@ class RotaryTable:
     """cos + i·sin for every position seen so far; grows by doubling, never beyond what is asked twice over."""
 
     def __init__(self, rope: RopeConfig, width: int, device: torch.device) -> None:
-        self._frequencies = frequencies(rope, width).to(device)
-        self._amplitude = amplitude(rope.yarn)
-        self._table_PR = self._make(256)
+        kinds = (False,) if rope.longrope is None else (False, True)
+        self._original = rope.longrope.original_max_position_embeddings if rope.longrope else 0
+        self._frequencies = [frequencies(rope, width, long=long).to(device) for long in kinds]
+        self._amplitude = amplitude(rope)
+        self._tables = [self._make(one, 256) for one in self._frequencies]
 
-    def rows(self, start: int, end: int) -> Tensor:
-        """Rotations of positions start … end - 1, complex64 [end - start, width / 2]."""
-        if end > len(self._table_PR):
-            self._table_PR = self._make(max(end, 2 * len(self._table_PR)))
-        return self._table_PR[start:end]
+    def rows(self, start: int, end: int, *, length: int) -> Tensor:
+        """Rotations of positions start … end - 1, complex64 [end - start, width / 2].
 
-    def _make(self, positions: int) -> Tensor:
-        position = torch.arange(positions, dtype=torch.float32, device=self._frequencies.device)
-        angles_PR = torch.outer(position, self._frequencies)
+        LongRoPE alone asks how many tokens were known when a position was rotated: `length`, the whole prompt
+        for its tokens, else the position and those before it. Rotated once, a cached key is never rotated again.
+        """
+        size = len(self._tables[0])
+        if end > size:
+            self._tables = [self._make(one, max(end, 2 * size)) for one in self._frequencies]
+        if len(self._tables) == 1:
+            return self._tables[0][start:end]
+        # Position p was one of max(length, p + 1) known tokens; with more than the original length, the long factors.
+        first_long = start if length > self._original else min(max(self._original, start), end)
+        if first_long in (start, end):
+            return self._tables[first_long == start][start:end]
+        return torch.cat((self._tables[0][start:first_long], self._tables[1][first_long:end]))
+
+    def _make(self, angles_R: Tensor, positions: int) -> Tensor:
+        position = torch.arange(positions, dtype=torch.float32, device=angles_R.device)
+        angles_PR = torch.outer(position, angles_R)
         return torch.polar(torch.full_like(angles_PR, self._amplitude), angles_PR)
 
 

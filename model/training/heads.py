@@ -45,7 +45,7 @@ def score_heads(config: ModelConfig, weights: Weights, texts_BT: Tensor, *, seed
 def attention_maps(decoder: Decoder, ids_T: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Every layer's attention weights, float32 [H, Q, K], with the activations [T, D] behind that layer."""
     config = decoder.config
-    step = Step(rotation_TR=decoder.rotations.rows(0, len(ids_T)), mask_TK=None)
+    step = Step(rotation_TR=decoder.rotations.rows(0, len(ids_T), length=len(ids_T)), mask_TK=None)
     x_TD = F.embedding(ids_T, decoder.weights.embedding_VD)
     for index, layer in enumerate(decoder.weights.layers):
         normed_TD = F.rms_norm(x_TD, (config.hidden_size,), layer.attention_norm, config.rms_norm_eps)

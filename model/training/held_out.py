@@ -68,7 +68,7 @@ def stretches(rows_BT: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 @torch.no_grad()
 def _read(config: ModelConfig, weights: Weights, rows_BT: Tensor, widths_V: np.ndarray) -> Reading:
     length = rows_BT.shape[1]
-    rotation_TR = RotaryTable(config.rope, config.qk_rope_head_dim, torch.device("cpu")).rows(0, length)
+    rotation_TR = RotaryTable(config.rope, config.qk_rope_head_dim, torch.device("cpu")).rows(0, length, length=length)
     nats, chosen = 0.0, []
     for ids_T, targets_T in stretches(rows_BT):
         sequences = len(ids_T) // length

@@ -118,7 +118,7 @@ class Run:
     def _gradients(self, copies: dict[str, Tensor], batch: Batch) -> tuple[tuple[Tensor, ...], Losses]:
         weights = bind(self.config, copies)
         length = len(batch.ids_T) // batch.sequences
-        rotation_TR = self._rotations.rows(0, length).repeat(batch.sequences, 1)
+        rotation_TR = self._rotations.rows(0, length, length=length).repeat(batch.sequences, 1)
         x_TD, routings = hidden(self.config, weights, batch.ids_T, rotation_TR, sequences=batch.sequences)
         cross_entropy = head_cross_entropy(x_TD, weights.head.weight, batch.targets_T)
         terms = [self._balance(routing.scores_TE, routing.ids_TA, batch.sequences) for routing in routings]

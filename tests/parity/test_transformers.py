@@ -34,7 +34,7 @@ def rebuilt(decoder: Decoder, layer: int, both: Both) -> Tensor:
     config, weights = decoder.config, decoder.weights.layers[layer].attention
     q_THX = weights.q(both.probe.query_source[layer]).unflatten(-1, (config.heads, -1))
     content_THN, rope_THR = q_THX.split([config.qk_nope_head_dim, config.qk_rope_head_dim], dim=-1)
-    rope_THR = rotate(rope_THR, decoder.rotations.rows(0, TOKENS), interleaved=config.rope.interleaved)
+    rope_THR = rotate(rope_THR, decoder.rotations.rows(0, TOKENS, length=TOKENS), interleaved=config.rope.interleaved)
     key_HTN = torch.einsum("hnc,tc->htn", weights.w_uk_HNC, both.cache.c_kv_LTC[layer, :TOKENS])
     scores_HTT = torch.einsum("qhn,hkn->hqk", content_THN, key_HTN)
     scores_HTT = scores_HTT + torch.einsum("qhr,kr->hqk", rope_THR, both.cache.k_rope_LTR[layer, :TOKENS])

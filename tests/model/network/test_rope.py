@@ -52,9 +52,11 @@ def test_yarn_changes_the_softmax_scale(yarn: YarnConfig | None, expected: float
 
 
 def test_amplitude_is_the_ratio_of_both_mscales() -> None:
-    assert amplitude(DEEPSEEK_V2) == 1.0
-    assert amplitude(YarnConfig(40.0, 64, mscale=1.0, mscale_all_dim=0.5)) == pytest.approx(1.1557, abs=1e-4)
-    assert amplitude(YarnConfig(40.0, 64, attention_factor=1.25)) == 1.25
+    assert amplitude(RopeConfig(1e4, yarn=DEEPSEEK_V2)) == 1.0
+    assert amplitude(RopeConfig(1e4, yarn=YarnConfig(40.0, 64, mscale=1.0, mscale_all_dim=0.5))) == pytest.approx(
+        1.1557, abs=1e-4
+    )
+    assert amplitude(RopeConfig(1e4, yarn=YarnConfig(40.0, 64, attention_factor=1.25))) == 1.25
 
 
 @pytest.mark.parametrize("interleaved", [True, False])
@@ -64,7 +66,7 @@ def test_scores_depend_on_the_distance_alone(interleaved: bool) -> None:
 
     def score(at_query: int, at_key: int) -> float:
         turned = [
-            rotate(x.unsqueeze(1), table.rows(at, at + 1), interleaved=interleaved)
+            rotate(x.unsqueeze(1), table.rows(at, at + 1, length=at + 1), interleaved=interleaved)
             for x, at in ((q, at_query), (k, at_key))
         ]
         return float((turned[0] * turned[1]).sum())
@@ -75,6 +77,6 @@ def test_scores_depend_on_the_distance_alone(interleaved: bool) -> None:
 
 def test_the_table_grows_without_changing_what_it_said() -> None:
     table = RotaryTable(RopeConfig(10_000.0), 8, torch.device("cpu"))
-    before = table.rows(0, 100).clone()
-    assert len(table.rows(1000, 1200)) == 200
-    assert torch.equal(table.rows(0, 100), before)
+    before = table.rows(0, 100, length=100).clone()
+    assert len(table.rows(1000, 1200, length=1200)) == 200
+    assert torch.equal(table.rows(0, 100, length=100), before)

@@ -13,7 +13,9 @@ def test_training_forward_equals_the_decoder(config):
     weights = bind(config, parameters.initial(config, seed=1))
     decoder = Decoder(config, weights)
     ids_BT = torch.randint(0, config.vocab_size, (2, 200))
-    x_TD, routings = hidden(config, weights, ids_BT.flatten(), decoder.rotations.rows(0, 200).repeat(2, 1), sequences=2)
+    x_TD, routings = hidden(
+        config, weights, ids_BT.flatten(), decoder.rotations.rows(0, 200, length=200).repeat(2, 1), sequences=2
+    )
     expected = torch.cat([decoder.step(ids_T, decoder.new_cache(), logits="all") for ids_T in ids_BT])
     assert torch.allclose(weights.head(x_TD), expected, atol=1e-5)
     assert [routing.ids_TA.shape for routing in routings] == [(400, 2)]
@@ -45,7 +47,7 @@ def test_training_gradients_equal_the_decoder_s(config):
     weights = bind(config, leaves)
     decoder = Decoder(config, weights)
     ids_T = torch.randint(0, config.vocab_size, (2 * 150,))
-    rotation_TR = decoder.rotations.rows(0, 150).repeat(2, 1)
+    rotation_TR = decoder.rotations.rows(0, 150, length=150).repeat(2, 1)
     x_TD, _ = hidden(config, weights, ids_T, rotation_TR, sequences=2)
     got = torch.autograd.grad(F.cross_entropy(weights.head(x_TD), ids_T), list(leaves.values()), materialize_grads=True)
     x_TD = F.embedding(ids_T, weights.embedding_VD)
