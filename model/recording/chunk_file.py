@@ -10,7 +10,7 @@ import numpy as np
 from model.config import ModelConfig
 from model.problems import Problem
 from model.recording.chunk import Chunk, Values
-from model.recording.columns import CHUNK_TOKENS, TEXTS, Column
+from model.recording.columns import CHUNK_TOKENS, SINCE_FORMAT_2, TEXTS, Column
 from model.tensorfile import TensorFile, write_tensors
 
 Stored = dict[str, tuple[str, Values]]
@@ -43,7 +43,9 @@ class FileChunk:
         self._files = files
 
     def array(self, name: str) -> Values:
-        """One column, read-only. A column of no elements is not in the file."""
+        """One column, read-only. A column of no elements, or younger than the file's format, is not in the file."""
+        if name in SINCE_FORMAT_2 and name not in self.columns:
+            return np.zeros(self.steps, np.int64)
         column = self.columns[name]
         shape = column.stored_shape(self.steps if column.kind == "step" else self.tokens)
         if 0 in shape:

@@ -31,6 +31,9 @@ NUMPY_DTYPES: dict[str, DTypeLike] = {
     "I16": np.int16,
     "U8": np.uint8,
 }
+# Step columns that folders of format 1 lack; they are read as zeros, which is what they would hold.
+SINCE_FORMAT_2 = ("expert_hits", "expert_misses", "bytes_read")
+
 STORED_DTYPES: dict[str, str] = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
 # Texts per token or step; each is stored as UTF-8 bytes and the byte number where every text ends.
@@ -86,8 +89,10 @@ class StepRow(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     top_log_probability: tuple[float, ...] | list[float] = ()
 
 
-def columns(config: ModelConfig, *, dtype: DtypeName | str, keep_logits: bool = False) -> dict[str, Column]:
-    """Every column of a run of this model in this dtype, by name; texts are in TEXTS."""
+def columns(
+    config: ModelConfig, *, dtype: DtypeName | str, keep_logits: bool = False, format: int = 2
+) -> dict[str, Column]:
+    """Every column that a folder of this format holds of a run of this model in this dtype; texts are in TEXTS."""
     moe, layers = len(config.moe_layers), config.layers
     experts, chosen = (config.router.experts, config.router.experts_per_token) if config.router else (0, 0)
     run = STORED_DTYPES[dtype]
@@ -116,4 +121,5 @@ def columns(config: ModelConfig, *, dtype: DtypeName | str, keep_logits: bool = 
     ]
     if keep_logits:
         table.append(("logits", "heavy", "F32", (1, config.vocab_size)))
-    return {name: Column(name, kind, stored, shape) for name, kind, stored, shape in table}
+    later = SINCE_FORMAT_2 if format < 2 else ()
+    return {name: Column(name, kind, stored, shape) for name, kind, stored, shape in table if name not in later}

@@ -22,7 +22,8 @@ def open_folder(folder: Path) -> OpenedFolder:
     """Read a run folder. Chunks are taken in order until one is not whole; a chunk that the manifest does
     not know yet counts when its own checksum holds. Raises Problem when the manifest cannot be used."""
     manifest = read_manifest(folder)
-    table = columns(manifest.info.config, dtype=manifest.info.dtype, keep_logits=manifest.keep_logits)
+    info = manifest.info
+    table = columns(info.config, dtype=info.dtype, keep_logits=manifest.keep_logits, format=manifest.format)
     listed = {entry.name: entry.sha256 for entry in manifest.chunks}
     found = _chunk_names(folder)
     files = OpenFiles()

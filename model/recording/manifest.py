@@ -16,7 +16,7 @@ from model.outside import parse_json, read_bounded
 from model.problems import Problem
 from model.recording.columns import CHUNK_TOKENS, STORED_DTYPES
 
-FORMAT = 1
+FORMAT = 2  # 1: without the columns SINCE_FORMAT_2
 MANIFEST = "manifest.json"
 CHUNK_NAME = re.compile(r"chunk-(\d{6})-(\d{4})\.safetensors", re.ASCII)
 

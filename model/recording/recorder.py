@@ -23,7 +23,7 @@ from model.problems import Problem
 from model.recording.chunk import Chunk, MemoryChunk, Values
 from model.recording.chunk_file import FileChunk, OpenFiles, write_chunk
 from model.recording.columns import CHUNK_TOKENS, StepRow
-from model.recording.manifest import MANIFEST, ChunkEntry, Finish, Manifest, Reason, chunk_name, write_manifest
+from model.recording.manifest import FORMAT, MANIFEST, ChunkEntry, Finish, Manifest, Reason, chunk_name, write_manifest
 from model.recording.projections import Projections, save_projections
 from model.recording.recording import Recording
 from model.recording.sources import CACHED, PROBED, Sources
@@ -195,7 +195,7 @@ class Recorder:
     def _write_manifest(self) -> None:
         recording = self.recording
         manifest = Manifest(
-            format=1,
+            format=FORMAT,
             app_version=self._app_version,
             info=recording.info,
             fingerprint=recording.fingerprint,

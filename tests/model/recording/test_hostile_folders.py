@@ -84,7 +84,7 @@ def test_a_torn_fuller_tail_falls_back_to_the_older_one(run: Path) -> None:
 
 
 MANIFESTS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
-    "newer format": (("format",), 7, "has format 7, and this program reads up to format 1"),
+    "newer format": (("format",), 7, "has format 7, and this program reads up to format 2"),
     "no format": (("format",), "1", "does not name its format"),
     "path": (("chunks", 0, "name"), "../chunk-000000-0256.safetensors", "is not the name of a chunk"),
     "absolute path": (("chunks", 0, "name"), "/etc/passwd", "is not the name of a chunk"),
