@@ -2,37 +2,20 @@
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.families.table import Parsed, parse_config
+from model.checkpoint.formats.floats import FLOATS, RUN_DTYPES, StoredFloats
+from model.checkpoint.mapped import MappedFile
 from model.checkpoint.names import Source, locate
 from model.checkpoint.shards import INDEX, SINGLE, Shard, read_shards
-from model.config import DtypeName, ModelConfig
+from model.checkpoint.stored import Stored, bytes_by_format
 from model.outside import parse_json, read_bounded, read_json_object
 from model.problems import Problem
 
 CONFIG_LIMIT = 10**6
-_STORED_DTYPES: dict[str, DtypeName] = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "F64": "float32"}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """What a folder holds. `location` says for every name of `model.shapes.tensor_shapes` where its values are.
-
-    `file_bytes` counts the safetensors files, `fingerprint` is the SHA-256 of the config and all headers.
-    """
-
-    path: Path
-    name: str
-    config: ModelConfig
-    shards: tuple[Shard, ...]
-    location: dict[str, Source]
-    dtype: DtypeName
-    file_bytes: int
-    notes: list[str]
-    fingerprint: str
-    has_tokenizer: bool
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -46,9 +29,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     parsed = _parse(content, folder)
     shards = read_shards(folder)
     notes = list(parsed.notes)
-    location = locate(shards, parsed.config, notes)
-    stored_dtype = _stored_dtype(shards, location)
-    dtype = parsed.dtype or stored_dtype
+    sources = locate(shards, parsed.config, parsed.canonical, notes)
+    tensors = _stored(shards, sources)
+    dtype = parsed.dtype or RUN_DTYPES[sources["model.embed_tokens.weight"].entry.dtype]
     has_tokenizer = (folder / "tokenizer.json").is_file()
     if not has_tokenizer:
         notes.append("There is no tokenizer.json: prompts are token ids.")
@@ -56,10 +39,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         path=folder,
         name=folder.resolve().name,
         config=replace(parsed.config, dtype=dtype),
-        shards=shards,
-        location=location,
+        tensors=tensors,
         dtype=dtype,
+        files=tuple(shard.path for shard in shards),
         file_bytes=sum(shard.header.file_bytes for shard in shards),
+        formats=bytes_by_format(tensors.values()),
         notes=notes,
         fingerprint=_fingerprint(content, shards),
         has_tokenizer=has_tokenizer,
@@ -91,15 +75,26 @@ def _parse(content: bytes, folder: Path) -> Parsed:
     return parse_config(values, path)
 
 
-def _stored_dtype(shards: tuple[Shard, ...], location: dict[str, Source]) -> DtypeName:
-    """The dtype of the embedding. Raises Problem when any tensor is stored as something else than floats."""
-    for source in location.values():
-        stored = shards[source.shard].header.entries[source.stored].dtype
-        if stored not in _STORED_DTYPES:
-            where = f"{source.stored} in {shards[source.shard].path}"
-            raise Problem(f"{where} is stored as {stored}, which is not supported yet; use a bf16 copy.")
-    source = location["model.embed_tokens.weight"]
-    return _STORED_DTYPES[shards[source.shard].header.entries[source.stored].dtype]
+def _stored(shards: tuple[Shard, ...], sources: dict[str, Source]) -> dict[str, Stored]:
+    """Raises Problem when any tensor is stored as something else than floats."""
+    files = [_mapped(shard) for shard in shards]
+    tensors: dict[str, Stored] = {}
+    for name, (shard, stored, entry, expert, rows) in sources.items():
+        if entry.dtype not in FLOATS:
+            where = f"{stored} in {shards[shard].path}"
+            raise Problem(f"{where} is stored as {entry.dtype}, which is not supported yet; use a bf16 copy.")
+        start, shape = shards[shard].header.data_start + entry.start, entry.shape
+        if expert is not None and rows is not None:
+            _, height, width = entry.shape
+            start += (expert * height + rows[0]) * width * FLOATS[entry.dtype].itemsize
+            shape = (rows[1] - rows[0], width)
+        tensors[name] = StoredFloats(files[shard], start, shape, entry.dtype)
+    return tensors
+
+
+def _mapped(shard: Shard) -> MappedFile:
+    header = shard.header
+    return MappedFile(shard.path, file_bytes=header.file_bytes, head=(8, header.data_start), digest=header.digest)
 
 
 def _fingerprint(content: bytes, shards: tuple[Shard, ...]) -> str:

@@ -1,5 +1,7 @@
 """What a stored tensor is to the loader, whichever format it is stored in."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Protocol
 
 import torch
@@ -37,10 +39,23 @@ class Stored(Protocol):
     def values(self, dtype: torch.dtype) -> Tensor:
         """All of it in memory, on the CPU: the file's pages where `dtype` is `mapped_dtype`, else freshly expanded.
 
+        The file's pages are read-only: writing to them ends the process.
         Raises Problem when the file has changed since it was described.
         """
         ...
 
-    def rows(self, start: int, end: int, dtype: torch.dtype) -> Tensor:
-        """Rows start … end − 1 of `values`, freshly expanded at no more cost than theirs, so that a load can pause."""
+    def fill(self, out: Tensor, first_row: int = 0) -> None:
+        """The same values from row `first_row` on into `out`, as many rows as it has: contiguous, on the CPU, any dtype.
+
+        Fresh memory costs more than the expansion itself, so whoever expands often brings its own. A load asks for
+        some rows at a time, so that one tensor of a billion elements does not hold it up: no more work than theirs.
+        """
         ...
+
+
+def bytes_by_format(tensors: Iterable[Stored]) -> dict[str, int]:
+    """Stored bytes of all tensors by format, the largest first."""
+    counts: Counter[str] = Counter()
+    for tensor in tensors:
+        counts[tensor.format] += tensor.stored_bytes
+    return dict(counts.most_common())

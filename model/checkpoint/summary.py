@@ -1,10 +1,10 @@
-"""What a person is told about a checkpoint before it is loaded: sizes, KV cache, memory. Torch-free."""
+"""What a person is told about a checkpoint before it is loaded: sizes, KV cache, memory."""
 
 import os
 from math import prod
 from pathlib import Path
 
-from model.checkpoint.folder import Checkpoint
+from model.checkpoint.checkpoint import Checkpoint
 from model.config import DTYPE_BYTES, DtypeName
 from model.kv_bytes import kv_bytes_per_token
 from model.messages import CheckpointSummary, DtypeChoice
@@ -30,6 +30,7 @@ def summarise(checkpoint: Checkpoint, *, dtype: DtypeChoice = "auto") -> Checkpo
         free_bytes=free_bytes(),
         has_tokenizer=checkpoint.has_tokenizer,
         notes=list(checkpoint.notes),
+        formats=dict(checkpoint.formats),
     )
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from model.checkpoint.folder import Checkpoint, read_checkpoint
+from model.checkpoint.checkpoint import Checkpoint
+from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import loading
 from model.checkpoint.summary import free_bytes, summarise, weight_bytes
 from model.checkpoint.tokenizer import Tokenizer, read_tokenizer

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint.folder import Checkpoint, read_checkpoint
+from model.checkpoint.checkpoint import Checkpoint
+from model.checkpoint.folder import read_checkpoint
+from model.checkpoint.loading import TORCH_DTYPES
 from model.engine.agenda import Work
 from model.engine.inbox import Inbox
 from model.engine.reporter import Reporter
@@ -14,8 +16,6 @@ from model.problems import Problem
 from model.recording.projections import PROJECTIONS, LayerProjections, Projections
 from model.recording.recording import Recording
 from model.tensorfile import TensorFile
-
-_DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
 
 def reopen(command: OpenRecording, engine: Engine, inbox: Inbox) -> Work:
@@ -93,9 +93,5 @@ def _from_checkpoint(recording: Recording) -> Projections:
 
 
 def _mapped(checkpoint: Checkpoint, name: str) -> torch.Tensor:
-    source = checkpoint.location[name]
-    file = TensorFile(checkpoint.shards[source.shard].path)
-    entry = file.header.entries[source.stored]
-    if entry.dtype not in _DTYPES:
-        raise Problem(f"the checkpoint stores {name} as {entry.dtype}; open it first, then the recording.")
-    return torch.from_numpy(file.raw(source.stored)).view(_DTYPES[entry.dtype]).view(entry.shape)
+    stored = checkpoint.tensors[name]
+    return stored.values(stored.mapped_dtype or TORCH_DTYPES[checkpoint.dtype])

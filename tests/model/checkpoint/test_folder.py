@@ -12,7 +12,6 @@ import torch
 from model.checkpoint.families.table import parse_config
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
-from model.checkpoint.names import Source
 from model.problems import Problem
 from model.shapes import tensor_shapes
 from model.tensorfile import write_tensors
@@ -42,7 +41,7 @@ def fused(tensors: Tensors) -> Tensors:
 
 def test_every_tensor_of_the_config_has_a_place(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(write_sample(tmp_path))
-    assert checkpoint.location.keys() == tensor_shapes(checkpoint.config).keys()
+    assert checkpoint.tensors.keys() == tensor_shapes(checkpoint.config).keys()
     assert checkpoint.name == tmp_path.name
     assert checkpoint.dtype == "float32"
     assert checkpoint.file_bytes == (tmp_path / "model.safetensors").stat().st_size
@@ -72,7 +71,7 @@ def test_the_index_decides_and_stray_files_are_not_looked_at(tmp_path: Path) -> 
     write_sharded(tmp_path, names=("model-1-of-2.safetensors", "model-00002-of-000002.safetensors"))
     (tmp_path / "model-3-of-3.safetensors").write_bytes(b"stray")
     checkpoint = read_checkpoint(tmp_path / "model.safetensors.index.json")
-    assert len(checkpoint.shards) == 2
+    assert [file.name for file in checkpoint.files] == ["model-00002-of-000002.safetensors", "model-1-of-2.safetensors"]
     decoders = [load(x, device=torch.device("cpu")) for x in (checkpoint, read_checkpoint(write_sample(tmp_path)))]
     sharded, single = (decoder.step(torch.arange(9), decoder.new_cache()) for decoder in decoders)
     assert torch.allclose(sharded, single, atol=1e-4)
@@ -83,7 +82,8 @@ def test_fused_experts_are_found_one_by_one(tmp_path: Path) -> None:
     write_tensors(write_config(tmp_path) / "model.safetensors", fused(tensors))
     checkpoint = read_checkpoint(tmp_path)
     name = "model.layers.1.mlp.experts.2.up_proj.weight"
-    assert checkpoint.location[name] == Source(0, "model.layers.1.mlp.experts.gate_up_proj", 2, (8, 16))
+    assert checkpoint.tensors[name].stored_bytes == tensors[name][1].nbytes
+    assert np.array_equal(checkpoint.tensors[name].values(torch.float32).numpy(), tensors[name][1])
     decoder = load(checkpoint, device=torch.device("cpu"))
     expert = decoder.weights.layers[1].moe.experts[2]  # type: ignore[union-attr]
     assert np.array_equal(expert.up.weight.numpy(), tensors[name][1])
@@ -109,7 +109,7 @@ def test_a_tied_head_may_be_stored_or_not(tmp_path: Path, stored: bool) -> None:
         tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
     write_tensors(write_config(tmp_path, tie_word_embeddings=True) / "model.safetensors", tensors)
     checkpoint = read_checkpoint(tmp_path)
-    assert "lm_head.weight" not in checkpoint.location
+    assert "lm_head.weight" not in checkpoint.tensors
     decoder = load(checkpoint, device=torch.device("cpu"))
     assert decoder.weights.head.weight is decoder.weights.embedding_VD
     assert not any("does not ask for" in note for note in checkpoint.notes)
@@ -190,4 +190,4 @@ def test_the_index_may_leave_tensors_of_its_shards_unnamed(tmp_path: Path) -> No
     weight_map = read_index(write_sharded(tmp_path))
     del weight_map["model.norm.weight"]
     write_index(tmp_path, weight_map)
-    assert "model.norm.weight" in read_checkpoint(tmp_path).location
+    assert "model.norm.weight" in read_checkpoint(tmp_path).tensors

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.checkpoint.folder import Checkpoint, read_checkpoint
+from model.checkpoint.checkpoint import Checkpoint
+from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load, loading
 from model.network.weights import MoeWeights
 from model.problems import Problem
@@ -97,8 +98,10 @@ def test_progress_rises_to_the_whole_in_small_pieces(tmp_path: Path, monkeypatch
     assert {whole for _, whole in progress} == {total}
 
 
-def test_a_dropped_load_lets_go_of_the_files(tmp_path: Path) -> None:
+def test_a_dropped_load_lets_go_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.checkpoint.loading._YIELD_SECONDS", -1.0)
     steps = loading(read_checkpoint(write_sample(tmp_path)), device=CPU)
+    next(steps)  # nothing done yet
     next(steps)
     assert str(tmp_path) in Path("/proc/self/maps").read_text()
     steps.close()
