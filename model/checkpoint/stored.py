@@ -45,7 +45,7 @@ class Stored(Protocol):
         ...
 
     def fill(self, out: Tensor, first_row: int = 0) -> None:
-        """The same values from row `first_row` on into `out`, as many rows as it has: contiguous, on the CPU, any dtype.
+        """The same values from row `first_row` on into `out`, as many rows as it has; contiguous, on the CPU.
 
         Fresh memory costs more than the expansion itself, so whoever expands often brings its own. A load asks for
         some rows at a time, so that one tensor of a billion elements does not hold it up: no more work than theirs.
