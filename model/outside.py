@@ -6,6 +6,7 @@ a JSON text may say two things under one key. Every refusal is a Problem.
 
 import json
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from typing import BinaryIO
 from model.problems import Problem
 
 JSON_DEPTH_LIMIT = 64
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # how an escaped half of a surrogate pair begins
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -49,7 +51,10 @@ def read_bounded(path: Path, *, limit: int) -> bytes:
 
 
 def parse_json(content: bytes, *, where: str) -> object:
-    """Strict JSON: UTF-8, no key twice, finite numbers, at most 64 levels. `where` names the text in a Problem."""
+    """Strict JSON: UTF-8, no key twice, finite numbers, whole characters, at most 64 levels.
+
+    `where` names the text in a Problem.
+    """
     try:
         value: object = json.loads(
             content.decode("utf-8"),
@@ -64,6 +69,8 @@ def parse_json(content: bytes, *, where: str) -> object:
         raise Problem(f"{where} is not valid JSON ({error}); get the file again.") from None
     if _deeper_than(value, JSON_DEPTH_LIMIT):
         raise Problem(f"{where} is nested too deeply; at most {JSON_DEPTH_LIMIT} levels are read.")
+    if _HALF.search(content) and not _encodable(value):
+        raise Problem(f"{where} is not valid JSON (it has half of a surrogate pair); get the file again.")
     return value
 
 
@@ -97,6 +104,15 @@ def _finite(text: str) -> float:
 def _integer(text: str) -> int | float:
     # "-0" is a number but not a whole one for other readers; both must see the same thing.
     return -0.0 if text == "-0" else int(text)
+
+
+def _encodable(value: object) -> bool:
+    """Whether every text in it is made of whole characters, so that it can be shown, sent and saved."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _deeper_than(value: object, limit: int) -> bool:

@@ -117,7 +117,7 @@ NAMES = of_case(
         "name with NUL": Bad(with_entry(name="a\0b"), "'a\\x00b'"),
         "name with a line break": Bad(with_entry(name="a\nb"), "cannot be shown"),
         "name written right to left": Bad(with_entry(name="a\u202eb"), "'a\\u202eb'"),
-        "name with half a character": Bad(with_header('{"\\ud800":4}'), "'\\ud800'"),
+        "name with half a character": Bad(with_header('{"\\ud800":4}'), "half of a surrogate pair"),
     },
 )
 DTYPES = of_case(

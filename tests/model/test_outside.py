@@ -42,7 +42,11 @@ def test_refusing_leaves_no_descriptor_open(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [(b'{"a": [1, -2.5e3, "\\u00e9", null, true]}', {"a": [1, -2500.0, "é", None, True]}), (b" [] ", [])],
+    [
+        (b'{"a": [1, -2.5e3, "\\u00e9", null, true]}', {"a": [1, -2500.0, "é", None, True]}),
+        (b" [] ", []),
+        (b'"\\ud83d\\udc4b \\\\ud800"', "👋 \\ud800"),
+    ],
 )
 def test_ordinary_json_is_read(text: bytes, value: object) -> None:
     assert parse_json(text, where="it") == value
@@ -58,7 +62,21 @@ def test_depth_is_limited_exactly() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"NaN", b"[Infinity]", b"1e999", b'{"a":1,"a":1}', b'{"b":{"a":1,"a":2}}', b"\xff", b"", b"{}x", b"'a'"]
+    "text",
+    [
+        b"NaN",
+        b"[Infinity]",
+        b"1e999",
+        b'{"a":1,"a":1}',
+        b'{"b":{"a":1,"a":2}}',
+        b"\xff",
+        b"",
+        b"{}x",
+        b"'a'",
+        b'["\\ud83d"]',
+        b'{"\\uDC4B":1}',
+        b'"\\ud83d \\udc4b"',
+    ],
 )
 def test_what_two_readers_could_understand_differently_is_refused(text: bytes) -> None:
     with pytest.raises(Problem, match="it is not valid JSON"):
