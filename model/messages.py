@@ -475,12 +475,18 @@ def encode(message: Message) -> bytes:
 
 def decode_command(frame: bytes) -> Command:
     """The command in a frame. Raises msgspec.DecodeError for anything else."""
-    return _commands.decode(frame)
+    try:
+        return _commands.decode(frame)
+    except UnicodeDecodeError as error:  # msgspec lets those of a tag through
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def decode_event(frame: bytes) -> Event:
     """The event in a frame. Raises msgspec.DecodeError for anything else."""
-    return _events.decode(frame)
+    try:
+        return _events.decode(frame)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def _without_surrogates(value: Any) -> Any:

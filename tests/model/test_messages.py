@@ -24,7 +24,10 @@ def test_an_array_whose_bytes_and_shape_disagree_is_refused() -> None:
         Array("float32", (3, 3), b"\x00" * 16).numpy()
 
 
-@pytest.mark.parametrize("frame", [b"", b"\xc1", b"\x80", b"\x81\xa4type\xa4Nope", encode(Failed(message="x"))[:-1]])
+@pytest.mark.parametrize(
+    "frame",
+    [b"", b"\xc1", b"\x80", b"\x81\xa4type\xa4Nope", b"\x82\xa4type\xa4S\xa4ty", encode(Failed(message="x"))[:-1]],
+)
 def test_frames_that_are_no_message_are_refused(frame: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_command(frame)
