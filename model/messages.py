@@ -5,6 +5,7 @@ answer repeats it, so late answers can be recognised. Frames are msgpack made by
 travel as (dtype, shape, bytes). Nothing here may assume that both sides share memory or a disk.
 """
 
+from math import prod
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +16,14 @@ from model.config import ModelConfig, Sampling
 
 PROTOCOL = 1
 FRAME_LIMIT = 256 * 2**20
+
+ELEMENT_BYTES = {
+    name: np.dtype(name).itemsize
+    for name in (
+        *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+        *("float16", "float32", "float64"),
+    )
+}
 
 View = Literal["attention", "latents", "routing", "logits", "load", "memory"]
 Quantity = Literal["probability", "content", "position"]
@@ -30,11 +39,19 @@ class Message(msgspec.Struct, frozen=True, tag=True, eq=False, kw_only=True):
 
 
 class Array(msgspec.Struct, frozen=True, eq=False):
-    """A numpy array on its way: dtype name, shape, and its bytes in C order."""
+    """A numpy array on its way: dtype name, shape, and its bytes in C order.
+
+    Raises ValueError when they do not agree, so a frame with such an array does not decode.
+    """
 
     dtype: str
     shape: tuple[int, ...]
     data: bytes
+
+    def __post_init__(self) -> None:
+        size = ELEMENT_BYTES.get(self.dtype)
+        if size is None or any(count < 0 for count in self.shape) or prod(self.shape) * size != len(self.data):
+            raise ValueError(f"{len(self.data)} bytes are no array {self.dtype[:20]!a} {self.shape[:8]}")
 
     @staticmethod
     def of(values: NDArray[np.generic]) -> "Array":
@@ -42,7 +59,7 @@ class Array(msgspec.Struct, frozen=True, eq=False):
         return Array(values.dtype.name, values.shape, values.tobytes())
 
     def numpy(self) -> NDArray[Any]:
-        """The array again, read-only. Raises ValueError when shape and bytes disagree."""
+        """The array again, read-only."""
         return np.frombuffer(self.data, dtype=np.dtype(self.dtype)).reshape(self.shape)
 
 

@@ -19,9 +19,26 @@ def test_arrays_keep_dtype_shape_and_values() -> None:
     assert arrived.scores.numpy().dtype == np.float32
 
 
-def test_an_array_whose_bytes_and_shape_disagree_is_refused() -> None:
-    with pytest.raises(ValueError, match="reshape"):
-        Array("float32", (3, 3), b"\x00" * 16).numpy()
+BAD_ARRAYS = [
+    ("float32", (3, 3), 16),
+    ("float32", (-1, 2), 16),
+    ("object", (2,), 16),
+    ("float31", (4,), 16),
+    ("", (), 0),
+]
+
+
+@pytest.mark.parametrize(("dtype", "shape", "size"), BAD_ARRAYS)
+def test_an_array_whose_parts_disagree_is_refused_and_so_is_its_frame(
+    dtype: str, shape: tuple[int, ...], size: int
+) -> None:
+    with pytest.raises(ValueError, match=f"{size} bytes are no array"):
+        Array(dtype, shape, bytes(size))
+    sound = ScoresShown(run="r", layer=1, tokens=(0, 2), scores=Array("uint8", (4,), bytes(4)))
+    described = msgspec.to_builtins(sound, builtin_types=(bytes,))
+    described["scores"] |= {"dtype": dtype, "shape": shape, "data": bytes(size)}
+    with pytest.raises(msgspec.DecodeError, match="no array"):
+        decode_event(msgspec.msgpack.encode(described))
 
 
 @pytest.mark.parametrize(
