@@ -2,27 +2,32 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from PySide6.QtCore import QCoreApplication
 
 from app.parts import Parts
 from app.running_text import running_text
 from app.runs import Run
-from app.state import State
+from app.state import LoadProgress, State
+from model.config import DtypeName
 from model.messages import CheckpointSummary
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice
+from widgets.figures import bytes_text, duration_text
+from widgets.notice_bar import NoticeTone
 
 translate = QCoreApplication.translate
 
 FAMILY_NAMES = {"deepseek_v2": "DeepSeek-V2", "deepseek_v3": "DeepSeek-V3"}
+NOTICE_TONES: dict[str, NoticeTone] = {"restart": "error", "notes": "info"}
+RATE_FROM = 0.5  # seconds; a rate of less time is a guess
 RECORDING_LIMIT = 10**9  # bytes a run may hold in memory
 
 
 def show_model(parts: Parts, state: State) -> None:
     """The model chip, the proof badge, the steppers and what the prompt panel offers."""
     model, loading = state.model, state.loading
-    if loading is not None:
+    if loading is not None and model is None:  # else the open model is still the one that prompts run on
         parts.top.show_loading(Path(loading.path).name, loading.done / loading.total if loading.total else 0.0)
     elif model is None:
         parts.top.show_no_model(
@@ -41,6 +46,7 @@ def show_model(parts: Parts, state: State) -> None:
             model.dtype,
         )
         parts.prompt.show_tokenizer(summary.has_tokenizer)
+        parts.prompt.show_chat_template(summary.has_chat_template)
     parts.top.show_proof(*_proof(state))
     config = state.run.info.config if state.run else (model.summary.config if model else None)
     if config is not None:
@@ -66,7 +72,7 @@ def show_prompt(parts: Parts, state: State) -> None:
         parts.prompt.show_text(running_text(prompt, complete=True), told)
     parts.prompt.show_runs(
         [
-            (each.info.run, each.info.title, f"{each.info.prompt_tokens} + {each.generated}", each is run)
+            (each.info.run, each.info.title, f"{each.info.prompt_tokens:,} + {each.generated:,}", each is run)
             for each in reversed(state.runs)
         ]
     )
@@ -79,11 +85,11 @@ def show_status(parts: Parts, state: State) -> None:
     if run is not None and run.steps:
         parts.status.show_speed(*_speed(run))
         parts.status.show_recording(run.recording_bytes, RECORDING_LIMIT)
+    budget = state.model.budget_bytes if state.model is not None else 0
+    parts.status.show_memory(state.unreclaimable_bytes, budget=budget, resident=state.resident_bytes)
     if loading is not None:
-        name = Path(loading.path).name
-        parts.status.show_progress(
-            translate("chrome", "loading {}").format(name), loading.done / loading.total if loading.total else None
-        )
+        fraction = loading.done / loading.total if loading.total else None
+        parts.status.show_progress(_loading(loading), fraction, cancellable=not loading.cancelling)
     else:
         parts.status.hide_progress()
 
@@ -95,31 +101,40 @@ def show_notices(parts: Parts, before: State, state: State) -> None:
     for notice in state.notices:
         if any(notice is known for known in before.notices):
             continue
-        action = translate("chrome", "Restart the engine") if notice.key == "restart" else None
-        tone: Literal["warn", "error"] = "error" if notice.key == "restart" else "warn"
-        parts.notices.show_notice(notice.text, tone=tone, action=action, key=notice.key)
+        actions = {
+            "restart": translate("chrome", "Restart the engine"),
+            "raw": translate("chrome", "Use raw prompt"),
+        }
+        tone = NOTICE_TONES.get(notice.key, "warn")
+        parts.notices.show_notice(notice.text, tone=tone, action=actions.get(notice.key), key=notice.key)
 
 
 def show_sheet(parts: Parts, before: State, state: State) -> bool:
     """The description of a folder that waits to be accepted; True when there is a new one to make room for."""
-    if state.described is before.described:
-        return False
-    if state.described is not None:
-        parts.sheet.show_facts(facts(state.described.summary), devices=_devices(state))
+    pending = state.describing is not None
+    if state.described is not None and (
+        # A plan that did not come leaves the last one, and its choices.
+        state.described is not before.described or (before.describing is not None and not pending)
+    ):
+        asked = state.planned
+        assert asked is not None, "a description answers something"
+        parts.sheet.show_facts(
+            facts(state.described.summary, device=asked.device, budget_bytes=asked.budget_bytes),
+            devices=_devices(state),
+        )
+    parts.sheet.show_pending(pending)
     parts.sheet.setVisible(state.described is not None)
-    return state.described is not None
+    return state.described is not None and state.described is not before.described
 
 
 def _devices(state: State) -> tuple[DeviceChoice, ...]:
     """Where a model could run, as the engine found it; the first is what `auto` means."""
-    assert state.described is not None
-    free = state.described.summary.free_bytes
     names = state.ready.devices if state.ready is not None else []
-    return tuple(DeviceChoice(name, name.upper(), free) for name in names)
+    return tuple(DeviceChoice(name, name.upper()) for name in names)
 
 
-def facts(summary: CheckpointSummary) -> CheckpointFacts:
-    """What the sheet shows of a summary."""
+def facts(summary: CheckpointSummary, *, device: str = "", budget_bytes: int = 0) -> CheckpointFacts:
+    """What the sheet shows of a summary that was asked for with this device and budget."""
     config, router = summary.config, summary.config.router
     return CheckpointFacts(
         name=summary.name,
@@ -137,14 +152,29 @@ def facts(summary: CheckpointSummary) -> CheckpointFacts:
         total=summary.parameters_total,
         active=summary.parameters_active,
         kv_bytes=dict(summary.kv_bytes_per_token),
-        dtype=config.dtype,
+        dtype=cast(DtypeName, summary.dtype),
         file_bytes=summary.file_bytes,
         weight_bytes=summary.weight_bytes,
         free_bytes=summary.free_bytes,
         context=config.max_position_embeddings,
         has_tokenizer=summary.has_tokenizer,
         notes=tuple(summary.notes),
+        zero_experts=router.zero_experts if router else 0,
+        formats=dict(summary.formats),
+        resident_bytes=kept_bytes(summary),
+        expert_cache_bytes=summary.expert_cache_bytes,
+        largest_expert_bytes=summary.largest_expert_bytes,
+        fits=summary.fits,
+        has_chat_template=summary.has_chat_template,
+        dense_tokens=config.dense_attention_tokens,
+        device=device,
+        budget_bytes=budget_bytes,
     )
+
+
+def kept_bytes(summary: CheckpointSummary) -> int:
+    """What must stay in memory of the weights; all of them where the engine plans nothing else."""
+    return summary.resident_bytes or summary.weight_bytes
 
 
 def read_samples(path: Path) -> list[tuple[str, str, str]]:
@@ -179,7 +209,7 @@ def _proof(state: State) -> tuple[Literal["unknown", "running", "passed", "faile
         )
     tooltip = translate(
         "chrome",
-        "{} tokens: rebuilt attention differs from the plain pass by at most {:.1e}, "
+        "{:,} tokens: rebuilt attention differs from the plain pass by at most {:.1e}, "
         "the absorbed path by at most {:.1e}; routing {}.",
     ).format(
         proof.tokens,
@@ -200,16 +230,32 @@ def _status(state: State) -> tuple[Literal["idle", "busy", "loading", "dead"], s
         return "dead", translate("chrome", "engine not answering")
     if state.engine == "starting":
         return "loading", translate("chrome", "engine starting")
-    if state.loading is not None:
-        return "loading", translate("chrome", "loading")
     if state.running and run is not None:
         planned = run.info.prompt_tokens + run.info.max_new_tokens
-        return "busy", translate("chrome", "generating · token {} of {}").format(
+        return "busy", translate("chrome", "generating · token {:,} of {:,}").format(
             run.info.prompt_tokens + run.generated, planned
         )
+    if state.loading is not None:
+        return "loading", translate("chrome", "loading")
     if run is not None and run.finished is not None:
         return "idle", _ending(run)
     return "idle", translate("chrome", "ready")
+
+
+def _loading(loading: LoadProgress) -> str:
+    """What is read, how much of it, how fast, and how long it will take, as far as that is known."""
+    name = Path(loading.path).name
+    if loading.cancelling:
+        return translate("chrome", "cancelling {}…").format(name)
+    words = [translate("chrome", "loading {}").format(name)]
+    if loading.total:
+        words.append(translate("chrome", "{} of {}").format(bytes_text(loading.done), bytes_text(loading.total)))
+    if loading.done and loading.seconds >= RATE_FROM:
+        rate = loading.done / loading.seconds
+        words.append(translate("chrome", "{}/s").format(bytes_text(round(rate))))
+        left = duration_text((loading.total - loading.done) / rate)
+        words.append(translate("chrome", "{} left").format(left))
+    return " · ".join(words)
 
 
 def _ending(run: Run) -> str:
@@ -221,7 +267,7 @@ def _ending(run: Run) -> str:
         "opened": translate("chrome", "recording"),
         "failed": translate("chrome", "failed"),
     }
-    tokens = translate("chrome", "{} + {} tokens").format(run.info.prompt_tokens, run.generated)
+    tokens = translate("chrome", "{:,} + {:,} tokens").format(run.info.prompt_tokens, run.generated)
     return f"{endings[run.finished.reason]} · {tokens}"
 
 

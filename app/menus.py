@@ -38,7 +38,7 @@ class Menus(QObject):
         parts.top.export_wanted.connect(self._pop_up_export)
 
     def show_recent(self, paths: tuple[str, ...]) -> None:
-        """The folders opened lately; those that are gone cannot be chosen."""
+        """What was opened lately; what is gone cannot be chosen."""
         self._recent.clear()
         for path in paths:
             action = self._recent.addAction(path.replace("&", "&&"), partial(self.path_chosen.emit, path))
@@ -49,7 +49,8 @@ class Menus(QObject):
 
     def _file_menu(self) -> None:
         menu = self._window.menuBar().addMenu(self.tr("&File"))
-        self._add(menu, self.tr("Open checkpoint…"), self._choose_checkpoint, "Ctrl+O")
+        self._add(menu, self.tr("Open checkpoint folder…"), self._choose_checkpoint, "Ctrl+O")
+        self._add(menu, self.tr("Open GGUF file…"), self._choose_gguf, "Ctrl+Alt+O")
         self._add(menu, self.tr("Open recording…"), self._choose_recording, "Ctrl+Shift+O")
         menu.addMenu(self._recent)
         menu.addSeparator()
@@ -170,6 +171,13 @@ class Menus(QObject):
 
     def _choose_checkpoint(self) -> None:
         self._ask_for_folder(self.tr("Open checkpoint"))
+
+    def _choose_gguf(self) -> None:
+        # No file dialog of any system takes a folder or a file, so a file has an entry of its own.
+        dialog = QFileDialog(self._window, self.tr("Open GGUF file"), "", self.tr("GGUF files (*.gguf);;All files (*)"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self.path_chosen)
+        dialog.open()
 
     def _choose_recording(self) -> None:
         self._ask_for_folder(self.tr("Open recording"))

@@ -3,12 +3,13 @@
 import time
 from dataclasses import replace
 
+from msgspec import structs
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.bridge import EngineBridge
 from app.questions import Questions, View
 from app.selecting import select, select_run
-from app.state import LoadProgress, Notice, State, apply, died, noted, retire
+from app.state import LoadProgress, Notice, State, apply, died, ended, noted, retire
 from model.config import Sampling
 from model.messages import (
     AttentionShown,
@@ -19,6 +20,7 @@ from model.messages import (
     Failed,
     Generate,
     Heartbeat,
+    Loading,
     OpenCheckpoint,
     Opened,
     OpenRecording,
@@ -54,6 +56,9 @@ class Session(QObject):
         self._heard = time.monotonic()
         self._tried: OpenCheckpoint | None = None
         self._opened: OpenCheckpoint | None = None
+        self._load_began = 0.0
+        self._replaced: set[int] = set()  # loads that a later one took the place of
+        self._chat = 0  # the request number of the last prompt that was put into a chat template
         self._frame = _single_shot(self, FRAME_MS, self._draw)
         self._later = _single_shot(self, FRAME_MS, self._ask)
         self._watch = QTimer(self, interval=1000)
@@ -68,7 +73,9 @@ class Session(QObject):
         self._heard = time.monotonic()
         self._watch.start()
         self._questions.forget()
-        self._set(replace(retire(self.state), engine="starting", notices=_without(self.state, "restart")))
+        self._replaced.clear()
+        state = replace(retire(self.state), engine="starting", loading=None, describing=None)
+        self._set(replace(state, notices=_without(state, "restart")))
         self._bridge.start()
         # A checkpoint that the engine died of is tried again only when there is no better one.
         again = self._opened or self._tried
@@ -86,38 +93,59 @@ class Session(QObject):
 
     # ---- checkpoints and runs --------------------------------------------------------------------------
 
-    def describe(self, path: str, dtype: DtypeChoice = "auto") -> None:
-        """Ask for a folder's description and memory plan, to be accepted or declined."""
+    def describe(self, path: str, *, device: str = "auto", dtype: DtypeChoice = "auto", budget_bytes: int = 0) -> None:
+        """Ask for a checkpoint's description and memory plan, to be accepted or declined."""
         self.decline()  # the one before, if it still waits
-        self._send(Describe(request=self._bridge.next_request(), path=path, dtype=dtype))
+        self._describe(Describe(path=path, device=device, dtype=dtype, budget_bytes=budget_bytes))
 
-    def open_checkpoint(self, path: str, *, device: str = "auto", dtype: DtypeChoice = "auto") -> None:
+    def plan_again(self, *, device: str, dtype: DtypeChoice, budget_bytes: int) -> None:
+        """Ask for the plan of the described checkpoint under other choices; it stays on show meanwhile."""
+        described = self.state.described
+        if described is not None:
+            path = described.summary.path
+            self._describe(Describe(path=path, device=device, dtype=dtype, budget_bytes=budget_bytes))
+
+    def open_checkpoint(
+        self, path: str, *, device: str = "auto", dtype: DtypeChoice = "auto", budget_bytes: int = 0
+    ) -> None:
         """Load a checkpoint; the open one stays until the new one is there."""
-        self._load(OpenCheckpoint(request=self._bridge.next_request(), path=path, device=device, dtype=dtype))
+        self._load(OpenCheckpoint(path=path, device=device, dtype=dtype, budget_bytes=budget_bytes))
 
     def decline(self) -> None:
-        """Put the description away."""
-        if self.state.described is not None:
-            self._set(replace(self.state, described=None))
+        """Put the description away, also one that is still on its way."""
+        if self.state.described is not None or self.state.describing is not None:
+            self._set(replace(self.state, described=None, describing=None))
 
     def cancel_load(self) -> None:
-        """Stop loading."""
-        if self.state.loading is not None:
-            self._send(Stop(request=self._bridge.next_request(), target=self.state.loading.request))
+        """Stop loading; the person sees at once that it was heard."""
+        loading = self.state.loading
+        if loading is not None and not loading.cancelling:
+            self._set(replace(self.state, loading=replace(loading, cancelling=True)))
+            self._send(Stop(request=self._bridge.next_request(), target=loading.request))
 
     def submit(
-        self, prompt: str, *, token_ids: tuple[int, ...] | None = None, max_new_tokens: int, sampling: Sampling
+        self,
+        prompt: str,
+        *,
+        token_ids: tuple[int, ...] | None = None,
+        chat: bool = False,
+        system: str = "",
+        max_new_tokens: int,
+        sampling: Sampling,
     ) -> None:
-        """Run the open model; refused while another run goes on."""
+        """Run the open model, also while another one loads; refused while another run goes on."""
         if self.state.running or self.state.model is None:
             return
         request = self._bridge.next_request()
+        self._chat = request if chat else 0
         self._set(replace(self.state, running=request))
         self._send(
             Generate(
                 request=request,
                 prompt=_well_formed(prompt),
                 token_ids=None if token_ids is None else list(token_ids),
+                chat=chat,
+                system=_well_formed(system),
                 max_new_tokens=max_new_tokens,
                 sampling=sampling,
             )
@@ -205,12 +233,20 @@ class Session(QObject):
 
     # ---- inside ----------------------------------------------------------------------------------------
 
+    def _describe(self, command: Describe) -> None:
+        asked = structs.replace(command, request=self._bridge.next_request())
+        self._set(replace(self.state, describing=asked))
+        self._send(asked)
+
     def _load(self, command: OpenCheckpoint) -> None:
-        self._tried = command
-        request = self._bridge.next_request()
-        progress = LoadProgress(request, command.path)
-        self._set(replace(self.state, described=None, loading=progress))
-        self._send(OpenCheckpoint(request=request, path=command.path, device=command.device, dtype=command.dtype))
+        before, request = self.state.loading, self._bridge.next_request()
+        self._tried = structs.replace(command, request=request)
+        self._load_began = time.monotonic()
+        self._set(replace(self.state, described=None, describing=None, loading=LoadProgress(request, command.path)))
+        if before is not None:
+            self._replaced.add(before.request)
+            self._send(Stop(request=self._bridge.next_request(), target=before.request))
+        self._send(self._tried)
 
     def _select(self, selection: Selection, *, following: bool | None = None) -> None:
         state = self.state if following is None else replace(self.state, following=following)
@@ -232,16 +268,33 @@ class Session(QObject):
             return  # a late answer to a question that was replaced
         if isinstance(event, Failed) and answered:
             return  # a view's question that no longer has an answer; the next one is on its way
-        state = apply(self.state, event)
+        state = self._applied(event)
         if state.engine == "silent":
             state = replace(state, engine="ready", notices=_without(state, "restart"))
         elif isinstance(event, Ready | Heartbeat):
             state = replace(state, engine="ready")
         self._set(state)
         if isinstance(event, Opened):
-            self._opened = self._tried
+            if self._tried is not None and self._tried.request == event.request:
+                self._opened = self._tried
             self.prove()
         self.told.emit(event)
+
+    def _applied(self, event: Event) -> State:
+        """The next state, with what only the session knows: the time, and what was asked for."""
+        if isinstance(event, Failed) and event.request in self._replaced:
+            self._replaced.discard(event.request)
+            return ended(self.state, event.request)
+        state = apply(self.state, event)
+        if isinstance(event, Loading) and state.loading is not None and state.loading is not self.state.loading:
+            seconds = time.monotonic() - self._load_began
+            return replace(state, loading=replace(state.loading, seconds=seconds))
+        if isinstance(event, Failed) and event.request == self._chat and "template" in event.message:
+            # Told apart from a prompt that is too long by the engine's own word for what failed.
+            return replace(
+                ended(self.state, event.request), notices=noted(self.state.notices, Notice(event.message, "raw"))
+            )
+        return state
 
     def _bury(self, cause: str) -> None:
         self._watch.stop()

@@ -1,4 +1,4 @@
-"""What the program remembers between starts: theme, window place, recent folders. Plain JSON of our own.
+"""What the program remembers between starts: theme, window place, recent folders, prompt style. Plain JSON of our own.
 
 Qt's own state blobs are never stored: a damaged one aborts the process inside Qt.
 """
@@ -12,6 +12,7 @@ from PySide6.QtCore import QIODevice, QSaveFile, QStandardPaths
 
 FORMAT = 1
 RECENT_LIMIT = 10
+KINDS_LIMIT = 100
 SIZE_LIMIT = 2**20
 
 
@@ -23,11 +24,17 @@ class Settings:
     colour_blind: bool = False
     window: tuple[int, ...] = ()
     recent: tuple[str, ...] = ()
+    chat_kinds: tuple[str, ...] = ()  # model types whose prompts were last put into their chat template
 
     def with_recent(self, path: str) -> "Settings":
         """The same with a folder at the head of the recent ones."""
         others = tuple(known for known in self.recent if known != path)
         return replace(self, recent=(path, *others)[:RECENT_LIMIT])
+
+    def with_chat(self, kind: str, chat: bool) -> "Settings":
+        """The same with the prompt style of a kind of checkpoint, its model type."""
+        others = tuple(known for known in self.chat_kinds if known != kind)
+        return replace(self, chat_kinds=(kind, *others)[:KINDS_LIMIT] if chat else others)
 
 
 def settings_file() -> Path:
@@ -72,7 +79,8 @@ def _checked(values: Any) -> Settings:
     window = tuple(int(number) for number in settings.window)
     recent = tuple(str(path) for path in settings.recent)[:RECENT_LIMIT]
     theme = settings.theme if settings.theme in ("system", "light", "dark") else "system"
-    return Settings(theme, bool(settings.colour_blind), window if len(window) == 4 else (), recent)
+    kinds = tuple(str(kind) for kind in settings.chat_kinds)[:KINDS_LIMIT]
+    return Settings(theme, bool(settings.colour_blind), window if len(window) == 4 else (), recent, kinds)
 
 
 def _put_aside(path: Path) -> None:

@@ -10,6 +10,7 @@ from app.runs import Run, grow, new_columns
 from model.messages import (
     AttentionShown,
     CheckpointSummary,
+    Describe,
     Described,
     Event,
     Extracted,
@@ -40,17 +41,20 @@ class OpenModel:
     summary: CheckpointSummary
     device: str
     dtype: str
+    budget_bytes: int = 0  # of memory that cannot be given back; 0: not known
     proof: Verified | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """A load that is going on, in bytes."""
+    """A load that is going on, in bytes, and the seconds it took to come so far."""
 
     request: int
     path: str
     done: int = 0
     total: int = 0
+    seconds: float = 0.0
+    cancelling: bool = False  # a person has asked for its end, which has not come yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,10 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that a person should read; `key` tells which button to offer."""
+    """Something that a person should read; `key` tells which button to offer, and what it takes the place of."""
 
     text: str
-    key: Literal["", "restart"] = ""
+    key: Literal["", "restart", "raw", "notes"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class State:
     ready: Ready | None = None
     model: OpenModel | None = None
     described: Described | None = None
+    planned: Describe | None = None  # what `described` answers
+    describing: Describe | None = None  # what has been asked and not been answered
     loading: LoadProgress | None = None
     proving: int = 0  # the request number of a running Verify
     running: int = 0  # the request number of a live run
@@ -108,6 +114,7 @@ class State:
     choices: Choices = Choices()
     notices: tuple[Notice, ...] = ()
     resident_bytes: int = 0
+    unreclaimable_bytes: int = 0
 
     @property
     def run(self) -> Run | None:
@@ -121,13 +128,15 @@ def apply(state: State, event: Event) -> State:
         case Ready():
             return replace(state, engine="ready", ready=event)
         case Described():
-            return replace(state, described=event)
+            if state.describing is None or event.request != state.describing.request:
+                return state  # of a checkpoint that was declined, or with choices that were changed
+            return replace(state, described=event, planned=state.describing, describing=None)
         case Loading():
             if state.loading is None or state.loading.request != event.request:
                 return state
             return replace(state, loading=replace(state.loading, done=event.done, total=event.total))
         case Opened():
-            return replace(state, loading=None, model=OpenModel(event.summary, event.device, event.dtype))
+            return _open(state, event)
         case Started():
             return _start(state, event)
         case Grown():
@@ -153,9 +162,24 @@ def apply(state: State, event: Event) -> State:
         case Failed():
             return _fail(state, event)
         case Heartbeat():
-            return replace(state, resident_bytes=event.resident_bytes)
+            kept = event.unreclaimable_bytes
+            return replace(state, resident_bytes=event.resident_bytes, unreclaimable_bytes=kept)
         case _:
             assert_never(event)
+
+
+def _open(state: State, event: Opened) -> State:
+    """The new model takes the place of the old one; a load that was asked for later goes on."""
+    later = state.loading is not None and state.loading.request != event.request
+    notices = tuple(notice for notice in state.notices if notice.key != "notes")
+    if event.summary.notes:
+        notices = noted(notices, Notice("\n".join([f"{event.summary.name}:", *event.summary.notes]), key="notes"))
+    return replace(
+        state,
+        loading=state.loading if later else None,
+        model=OpenModel(event.summary, event.device, event.dtype, event.budget_bytes),
+        notices=notices,
+    )
 
 
 def _start(state: State, event: Started) -> State:
@@ -182,13 +206,20 @@ def _with_run(state: State, name: str, change: Callable[[Run], Run]) -> State:
 
 
 def _fail(state: State, event: Failed) -> State:
-    loading = None if state.loading and state.loading.request == event.request else state.loading
+    cancelled = state.loading is not None and state.loading.request == event.request and state.loading.cancelling
+    state = ended(state, event.request)
+    # Who cancels a load need not be told that it was cancelled.
+    return state if cancelled else replace(state, notices=noted(state.notices, Notice(event.message)))
+
+
+def ended(state: State, request: int) -> State:
+    """Nothing of this request goes on any more."""
     return replace(
         state,
-        loading=loading,
-        running=0 if state.running == event.request else state.running,
-        proving=0 if state.proving == event.request else state.proving,
-        notices=noted(state.notices, Notice(event.message)),
+        loading=None if state.loading and state.loading.request == request else state.loading,
+        describing=None if state.describing and state.describing.request == request else state.describing,
+        running=0 if state.running == request else state.running,
+        proving=0 if state.proving == request else state.proving,
     )
 
 
@@ -221,6 +252,9 @@ def died(state: State, cause: str) -> State:
         engine="dead",
         running=0,
         proving=0,
+        describing=None,
         loading=None,
+        resident_bytes=0,
+        unreclaimable_bytes=0,
         notices=noted(state.notices, Notice(cause, key="restart")),
     )

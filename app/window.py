@@ -160,6 +160,7 @@ class MainWindow(QMainWindow):
         parts.status.stop_wanted.connect(session.stop)
         parts.status.cancel_wanted.connect(session.cancel_load)
         parts.sheet.accepted_with.connect(self._accept)
+        parts.sheet.plan_wanted.connect(self._plan)
         parts.sheet.declined.connect(session.decline)
         parts.notices.action_chosen.connect(self._act)
         parts.notices.dismissed.connect(session.dismiss_notice)
@@ -168,6 +169,8 @@ class MainWindow(QMainWindow):
         self.session.submit(
             wanted.prompt or "",
             token_ids=wanted.token_ids,
+            chat=wanted.chat,
+            system=wanted.system,
             max_new_tokens=wanted.max_new_tokens,
             sampling=wanted.sampling,
         )
@@ -176,14 +179,22 @@ class MainWindow(QMainWindow):
         queries, keys = (None, None) if wanted.whole else (wanted.queries, wanted.keys)
         self.session.look_at(View(queries, keys, wanted.rows, wanted.columns))
 
-    def _accept(self, device: str, dtype: DtypeChoice) -> None:
+    def _plan(self, device: str, dtype: DtypeChoice, budget_bytes: int) -> None:
+        self.session.plan_again(device=device, dtype=dtype, budget_bytes=budget_bytes)
+
+    def _accept(self, device: str, dtype: DtypeChoice, budget_bytes: int) -> None:
         described = self.session.state.described
         if described is not None:
-            self.session.open_checkpoint(described.summary.path, device=device, dtype=dtype)
+            path = described.summary.path
+            self.session.open_checkpoint(path, device=device, dtype=dtype, budget_bytes=budget_bytes)
 
     def _act(self, key: str) -> None:
         if key == "restart":
             self.session.start_engine()
+        elif key == "raw":
+            self.parts.prompt.show_style("raw")
+            self.parts.prompt.focus_prompt()
+            self.session.dismiss_notice(key)
 
     # ---- from outside ----------------------------------------------------------------------------------
 
@@ -191,7 +202,7 @@ class MainWindow(QMainWindow):
         """Open what a person named or dropped: a run folder, or a checkpoint to be described first."""
         place = Path(path)
         folder = place if place.is_dir() else place.parent
-        if (folder / "manifest.json").exists():
+        if place.suffix.lower() != ".gguf" and (folder / "manifest.json").exists():
             self.session.open_recording(str(folder))
         else:
             self.session.describe(path)
@@ -206,7 +217,9 @@ class MainWindow(QMainWindow):
             self.open_path(files[0])
         else:
             self.session.say(
-                self.tr("Only a folder on this computer can be opened; drop a checkpoint or a run folder.")
+                self.tr(
+                    "Only a folder or a .gguf file on this computer can be opened; drop a checkpoint or a run folder."
+                )
             )
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.bridge import EngineBridge
 from app.bundled import BUNDLED, RESOURCES, checkpoint_path
-from app.chrome import read_samples
+from app.chrome import kept_bytes, read_samples
 from app.problems import watch_for_bugs
 from app.qt_log import log_qt_messages
 from app.session import Session
@@ -98,6 +98,7 @@ class RunningWindow(QObject):
         window.menus.theme_chosen.connect(self.set_theme)
         window.menus.colour_blind_chosen.connect(self._set_colour_blind)
         window.menus.path_chosen.connect(window.open_path)
+        window.parts.prompt.style_chosen.connect(self._remember_style)
         session.told.connect(self._heed)
         watch_for_bugs(session.say)
         self._application.styleHints().colorSchemeChanged.connect(lambda _scheme: self._dress())
@@ -106,10 +107,11 @@ class RunningWindow(QObject):
         self.session.start_engine()
         path = checkpoint_path(self._options.checkpoint)
         if self._options.checkpoint is None:
-            self.session.open_checkpoint(path, device=self._options.device, dtype=self._options.dtype)
+            self._open(path)
         else:
             self._named = True
-            self.session.describe(path, dtype=self._options.dtype)
+            options = self._options
+            self.session.describe(path, device=options.device, dtype=options.dtype, budget_bytes=options.budget_bytes)
         if not has_han_font():
             self.session.say(self.tr("No font for Chinese was found; install one such as fonts-noto-cjk."))
 
@@ -122,13 +124,26 @@ class RunningWindow(QObject):
 
     def _open_if_it_fits(self, summary: CheckpointSummary) -> None:
         """A checkpoint named at the start needs no second word, unless it would fill the memory."""
-        if summary.weight_bytes <= ROOMY * summary.free_bytes:
-            self.session.open_checkpoint(summary.path, device=self._options.device, dtype=self._options.dtype)
+        if summary.fits and kept_bytes(summary) <= ROOMY * summary.free_bytes:
+            self._open(summary.path)
+
+    def _open(self, path: str) -> None:
+        options = self._options
+        self.session.open_checkpoint(
+            path, device=options.device, dtype=options.dtype, budget_bytes=options.budget_bytes
+        )
+
+    def _remember_style(self, style: str) -> None:
+        model = self.session.state.model
+        if model is not None:
+            self.settings = self.settings.with_chat(model.summary.config.model_type, style == "chat")
 
     def _remember(self, event: Opened) -> None:
         if event.summary.path != str(BUNDLED):
             self.settings = self.settings.with_recent(event.summary.path)
             self.window.menus.show_recent(self.settings.recent)
+        chat = event.summary.config.model_type in self.settings.chat_kinds
+        self.window.parts.prompt.show_style("chat" if chat and event.summary.has_chat_template else "raw")
         if self._options.prompt is not None:
             prompt, self._options = self._options.prompt, replace(self._options, prompt=None)
             self.window.parts.prompt.set_prompt(prompt)

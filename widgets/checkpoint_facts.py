@@ -1,9 +1,9 @@
 """What is known of a checkpoint from its headers, and whether it fits: no weights are read for this."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from model.config import DTYPE_BYTES, DtypeName
+from model.config import DtypeName
 
 Verdict = Literal["fits", "tight", "too big"]
 
@@ -14,9 +14,11 @@ RECORDING_LIMIT = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointFacts:
-    """A checkpoint folder's description. Sizes in bytes; `kv_bytes` per token over all layers in `dtype`.
+    """A checkpoint's description for a run in `dtype` on `device` within `budget_bytes` (0: the engine's choice).
 
-    `kv_bytes` has the keys mla, mha, gqa and mqa; `weight_bytes` are the weights in `dtype`.
+    Sizes in bytes. `kv_bytes` has the keys mla, mha, gqa and mqa, per token over all layers; `weight_bytes` are all
+    weights in `dtype`; `resident_bytes` what of them must stay in memory, `expert_cache_bytes` of it included;
+    `dense_tokens` is the longest run that attends as the real model does, None: any.
     """
 
     name: str
@@ -42,22 +44,31 @@ class CheckpointFacts:
     has_tokenizer: bool
     notes: tuple[str, ...] = ()
     recording_bytes: int = RECORDING_LIMIT
+    zero_experts: int = 0
+    formats: dict[str, int] = field(default_factory=dict)
+    resident_bytes: int = 0
+    expert_cache_bytes: int = 0
+    largest_expert_bytes: int = 0
+    fits: bool = True
+    has_chat_template: bool = False
+    dense_tokens: int | None = None
+    device: str = ""
+    budget_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """A device the model may be opened on, and its free bytes."""
+    """A device the model may be opened on."""
 
     key: str
     label: str
-    free_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPlan:
-    """Bytes needed in one number format: weights, latents at two lengths, the same as MHA, and what is free."""
+    """Bytes needed: what stays of the weights, latents at two lengths, the same as MHA, and what is free."""
 
-    weights: int
+    resident: int
     tokens: int
     latents: int
     latents_mha: int
@@ -66,11 +77,13 @@ class MemoryPlan:
     context_mha: int
     recording: int
     free: int
+    budget: int
+    fits: bool
 
     @property
     def needed(self) -> int:
-        """Bytes for the weights and a run of ordinary length with its recording full."""
-        return self.weights + self.latents + self.recording
+        """Bytes that stay of the weights, and a run of ordinary length with its recording full."""
+        return self.resident + self.latents + self.recording
 
     @property
     def share(self) -> float:
@@ -78,26 +91,33 @@ class MemoryPlan:
         return self.needed / max(self.free, 1)
 
     @property
+    def over_budget(self) -> bool:
+        """Whether the weights alone need more than the budget that was set."""
+        return 0 < self.budget < self.resident
+
+    @property
     def verdict(self) -> Verdict:
-        """Whether it fits; `tight` above nine tenths."""
-        if self.share > 1.0:
+        """Whether it fits; `tight` above nine tenths of what is free."""
+        if not self.fits or self.over_budget or self.share > 1.0:
             return "too big"
         return "tight" if self.share > TIGHT else "fits"
 
 
-def memory_plan(facts: CheckpointFacts, *, dtype: DtypeName, free_bytes: int) -> MemoryPlan:
-    """The plan in another number format and on another device than the facts were taken for."""
-    ratio = DTYPE_BYTES[dtype] / DTYPE_BYTES[facts.dtype]
-    mla, mha = round(facts.kv_bytes["mla"] * ratio), round(facts.kv_bytes["mha"] * ratio)
-    tokens = min(SHORT_CONTEXT, facts.context)
+def memory_plan(facts: CheckpointFacts) -> MemoryPlan:
+    """The plan of a checkpoint as the engine described it."""
+    context = min(facts.context, facts.dense_tokens or facts.context)
+    tokens = min(SHORT_CONTEXT, context)
+    mla, mha = facts.kv_bytes["mla"], facts.kv_bytes["mha"]
     return MemoryPlan(
-        weights=round(facts.weight_bytes * ratio),
+        resident=facts.resident_bytes,
         tokens=tokens,
         latents=mla * tokens,
         latents_mha=mha * tokens,
-        context=facts.context,
-        context_latents=mla * facts.context,
-        context_mha=mha * facts.context,
+        context=context,
+        context_latents=mla * context,
+        context_mha=mha * context,
         recording=facts.recording_bytes,
-        free=free_bytes,
+        free=facts.free_bytes,
+        budget=facts.budget_bytes,
+        fits=facts.fits,
     )

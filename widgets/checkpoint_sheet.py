@@ -2,29 +2,53 @@
 
 from typing import cast
 
-from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QDoubleSpinBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from model.config import DTYPE_BYTES, DtypeName
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice, MemoryPlan, Verdict, memory_plan
+from widgets.checkpoint_words import Row, description, table, verdict_text
 from widgets.drop_down import DropDown
-from widgets.figures import bytes_text, count_text, tabular
+from widgets.figures import tabular
 from widgets.palette import DARK, Palette
 from widgets.panel import ElidedLabel
 
 TONES: dict[Verdict, str] = {"fits": "good", "tight": "warn", "too big": "bad"}
-WIDTH = 620
-ROWS = 5
+WIDTH = 640
+MOST_GIGABYTES = 1_000_000.0
+BODY_STYLE = "QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; }"
+# Without arrows, as all number fields here; under a style sheet NoButtons leaves no room for the number (Qt 6.11).
+FIELD_STYLE = """
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; border: none; }
+QAbstractSpinBox { padding: 3px 0; }
+QLineEdit { border: none; background: transparent; padding: 0; }
+"""
 
 
 class CheckpointSheet(QFrame):
-    """Description, memory plan, device and number format, Open and Cancel. It blocks nothing.
+    """Description, memory plan, device, number format and budget, Open and Cancel. It blocks nothing.
 
-    Signals: `accepted_with(str, str)`, device key and dtype; `declined()`.
+    Signals: `accepted_with(str, str, object)` and `plan_wanted(str, str, object)`: device key, dtype, and the budget
+    in bytes, 0 for the engine's own choice; `declined()`.
     """
 
-    accepted_with = Signal(str, str)
+    # A budget may pass 2³¹.
+    accepted_with = Signal(str, str, object)
+    plan_wanted = Signal(str, str, object)
     declined = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -34,16 +58,20 @@ class CheckpointSheet(QFrame):
         self.setMaximumWidth(WIDTH)
         self._palette = DARK
         self._facts: CheckpointFacts | None = None
-        self._devices: tuple[DeviceChoice, ...] = ()
+        self._pending = self._filling = False
         self._name, self._path = ElidedLabel("", self), ElidedLabel("", self)
         self._about, self._notes, self._verdict = (self._words() for _ in range(3))
-        self._cells = [[self._words() for _ in range(3)] for _ in range(ROWS)]
+        self._body = _Body(self)
+        self._rows: list[tuple[QLabel, QLabel, QLabel]] = []
         self._device, self._dtype = DropDown(self), DropDown(self)
+        self._budget = QDoubleSpinBox(self)
         self._open = QPushButton(self.tr("Open"), self)
         self._cancel = QPushButton(self.tr("Cancel"), self)
+        self._prepare()
         self._arrange()
-        self._device.currentIndexChanged.connect(self._plan_again)
-        self._dtype.currentIndexChanged.connect(self._plan_again)
+        self._device.currentIndexChanged.connect(self._want_plan)
+        self._dtype.currentIndexChanged.connect(self._want_plan)
+        self._budget.valueChanged.connect(self._want_plan)
         self._open.clicked.connect(self._accept)
         self._cancel.clicked.connect(self.declined)
         self.hide()
@@ -51,7 +79,7 @@ class CheckpointSheet(QFrame):
     def show_palette(self, palette: Palette) -> None:
         """Take the theme's colours."""
         self._palette = palette
-        self._plan_again()
+        self._refresh()
 
     def show_facts(
         self,
@@ -60,27 +88,26 @@ class CheckpointSheet(QFrame):
         devices: tuple[DeviceChoice, ...] = (),
         dtypes: tuple[DtypeName, ...] = tuple(DTYPE_BYTES),
     ) -> None:
-        """Describe a checkpoint and show the card; without devices there is the CPU with `free_bytes`."""
-        self._facts = None
-        self._devices = devices or (DeviceChoice("cpu", "CPU", facts.free_bytes),)
-        self._device.clear()
-        for device in self._devices:
-            self._device.addItem(device.label, device.key)
-        self._dtype.clear()
-        for dtype in dtypes:
-            self._dtype.addItem(dtype, dtype)
-        self._dtype.setCurrentIndex(max(self._dtype.findData(facts.dtype), 0))
-        self._facts = facts
+        """Describe a checkpoint and show the card; without devices there is the CPU."""
+        again = self.isVisible() and self._facts is not None and self._facts.path == facts.path
+        self._facts, self._pending = facts, False
+        self._offer(facts, devices or (DeviceChoice("cpu", "CPU"),), dtypes)
         self._describe(facts)
-        self._plan_again()
+        self._refresh()
         self.show()
-        (self._open if self.plan().verdict != "too big" else self._cancel).setFocus()
+        if not again:
+            (self._open if self.plan().verdict != "too big" else self._cancel).setFocus()
+
+    def show_pending(self, pending: bool) -> None:
+        """Say that the plan for other choices is on its way; when it does not come, the last one stands again."""
+        if pending != self._pending and self._facts is not None:
+            self._pending = pending
+            self._refresh()
 
     def plan(self) -> MemoryPlan:
-        """The memory plan for the device and number format chosen now."""
+        """The memory plan shown."""
         assert self._facts is not None, "show_facts comes first"
-        device = self._devices[max(self._device.currentIndex(), 0)]
-        return memory_plan(self._facts, dtype=self._chosen_dtype(), free_bytes=device.free_bytes)
+        return memory_plan(self._facts)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
@@ -94,68 +121,67 @@ class CheckpointSheet(QFrame):
         super().keyPressEvent(event)
 
     def _accept(self) -> None:
-        self.accepted_with.emit(str(self._device.currentData()), self._chosen_dtype())
+        self.accepted_with.emit(*self._choices())
 
-    def _chosen_dtype(self) -> DtypeName:
-        return cast(DtypeName, self._dtype.currentData())
+    def _want_plan(self) -> None:
+        if self._facts is not None and not self._filling:
+            self.plan_wanted.emit(*self._choices())
+
+    def _choices(self) -> tuple[str, DtypeName, int]:
+        dtype = cast(DtypeName, self._dtype.currentData())
+        return str(self._device.currentData()), dtype, round(self._budget.value() * 10**9)
+
+    def _offer(self, facts: CheckpointFacts, devices: tuple[DeviceChoice, ...], dtypes: tuple[DtypeName, ...]) -> None:
+        self._filling = True
+        self._device.clear()
+        for device in devices:
+            self._device.addItem(device.label, device.key)
+        self._dtype.clear()
+        for dtype in dtypes:
+            self._dtype.addItem(dtype, dtype)
+        self._device.setCurrentIndex(max(self._device.findData(facts.device), 0))
+        self._dtype.setCurrentIndex(max(self._dtype.findData(facts.dtype), 0))
+        self._budget.setValue(facts.budget_bytes / 10**9)
+        self._filling = False
 
     def _describe(self, facts: CheckpointFacts) -> None:
         self._name.set_full_text(facts.name)
         self._path.set_full_text(facts.path)
         self._about.setText(description(facts))
-        notes = list(facts.notes)
-        self._notes.setText("\n".join(f"· {note}" for note in notes))
-        self._notes.setVisible(bool(notes))
+        self._notes.setText("\n".join(f"· {note}" for note in facts.notes))
+        self._notes.setVisible(bool(facts.notes))
         self.setAccessibleName(facts.name)
 
-    def _plan_again(self) -> None:
-        if self._facts is None or self._dtype.currentIndex() < 0 or self._device.currentIndex() < 0:
+    def _refresh(self) -> None:
+        if self._facts is None:
             return
         plan = self.plan()
-        for labels, texts in zip(self._cells, self._table(plan), strict=True):
+        self._fill(table(self._facts, plan))
+        text = self.tr("Working out the plan…") if self._pending else verdict_text(self._facts, plan)
+        tone = "muted" if self._pending else TONES[plan.verdict]
+        self._verdict.setText(text)
+        self._verdict.setStyleSheet(f"color: {getattr(self._palette, tone)}; font-weight: 600;")
+        self._open.setText(self.tr("Open anyway") if plan.verdict == "too big" else self.tr("Open"))
+        self._open.setEnabled(not self._pending)
+        self.setAccessibleDescription(text)
+
+    def _fill(self, rows: list[Row]) -> None:
+        while len(self._rows) < len(rows):
+            self._rows.append(self._row(len(self._rows)))
+        for index, labels in enumerate(self._rows):
+            texts = rows[index] if index < len(rows) else ("", "", "")
             for label, text in zip(labels, texts, strict=True):
                 label.setText(text)
-        self._verdict.setText(self._sentence(plan))
-        self._verdict.setStyleSheet(f"color: {getattr(self._palette, TONES[plan.verdict])}; font-weight: 600;")
-        self.setAccessibleDescription(self._verdict.text())
+                label.setVisible(index < len(rows))
 
-    def _table(self, plan: MemoryPlan) -> list[tuple[str, str, str]]:
-        assert self._facts is not None, "called with facts only"
-        as_mha = self.tr("as MHA {size}")
-        latents = self.tr("KV latents, {tokens} tokens")
-        on_disk = self.tr("{size} on disk").format(size=bytes_text(self._facts.file_bytes))
-        return [
-            (self.tr("Weights"), bytes_text(plan.weights), on_disk),
-            (
-                latents.format(tokens=f"{plan.tokens:,}"),
-                bytes_text(plan.latents),
-                as_mha.format(size=bytes_text(plan.latents_mha)),
-            ),
-            (
-                self.tr("KV latents, full context of {tokens}").format(tokens=f"{plan.context:,}"),
-                bytes_text(plan.context_latents),
-                as_mha.format(size=bytes_text(plan.context_mha)),
-            ),
-            (self.tr("Recording"), bytes_text(plan.recording), self.tr("at most")),
-            (self.tr("Free"), bytes_text(plan.free), ""),
-        ]
-
-    def _sentence(self, plan: MemoryPlan) -> str:
-        values = {
-            "needed": bytes_text(plan.needed),
-            "free": bytes_text(plan.free),
-            "share": f"{100 * plan.share:.0f}",
-            "tokens": f"{plan.tokens:,}",
-        }
-        sentences: dict[Verdict, str] = {
-            "fits": self.tr("Fits: {needed} for {tokens} tokens is {share} % of the free memory."),
-            "tight": self.tr("Only just fits: {needed} for {tokens} tokens is {share} % of the free memory."),
-            "too big": self.tr("Does not fit: {needed} needed for {tokens} tokens, {free} free."),
-        }
-        text = sentences[plan.verdict].format(**values)
-        if plan.verdict != "too big" and plan.weights + plan.context_latents + plan.recording > plan.free:
-            text += " " + self.tr("The full context does not.")
-        return text
+    def _row(self, row: int) -> tuple[QLabel, QLabel, QLabel]:
+        name, size, remark = self._words(), self._words(), self._words()
+        name.setProperty("role", "muted")
+        remark.setProperty("role", "muted")
+        size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        for place, label in enumerate((name, size, remark)):
+            self._grid.addWidget(label, row, place)
+        return name, size, remark
 
     def _words(self) -> QLabel:
         label = QLabel(self)
@@ -163,83 +189,97 @@ class CheckpointSheet(QFrame):
         label.setFont(tabular(label.font()))
         return label
 
-    def _arrange(self) -> None:
+    def _prepare(self) -> None:
         for label in (self._name, self._path):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._name.setProperty("role", "panel-title")
         self._path.setProperty("role", "muted")
-        self._about.setWordWrap(True)
-        self._notes.setWordWrap(True)
+        for text in (self._about, self._notes, self._verdict):
+            text.setWordWrap(True)
         self._notes.setProperty("role", "muted")
-        self._verdict.setWordWrap(True)
         self._open.setProperty("role", "primary")
         self._device.setAccessibleName(self.tr("Device"))
         self._dtype.setAccessibleName(self.tr("Number format"))
+        self._budget.setRange(0.0, MOST_GIGABYTES)
+        self._budget.setDecimals(1)
+        self._budget.setSuffix(self.tr(" GB"))
+        self._budget.setSpecialValueText(self.tr("automatic"))
+        self._budget.setAccessibleName(self.tr("Memory budget"))
+        self._budget.setToolTip(self.tr("The most memory that weights may keep; 0 leaves the choice to the program"))
+        self._budget.setKeyboardTracking(False)  # a plan for the whole number, not for each digit
+        self._budget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._budget.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.UpDownArrows)
+        self._budget.setStyleSheet(FIELD_STYLE)
+        self._budget.lineEdit().setTextMargins(6, 0, 6, 0)
+        self._budget.setFixedWidth(96)
+
+    def _arrange(self) -> None:
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(20)
+        self._grid.setVerticalSpacing(5)
+        self._grid.setColumnStretch(2, 1)
+        inside = self._body.column
+        inside.addWidget(self._about)
+        inside.addSpacing(4)
+        inside.addWidget(self._notes)
+        inside.addSpacing(8)
+        inside.addLayout(self._grid)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 16, 20, 16)
         column.setSpacing(4)
         column.addWidget(self._name)
         column.addWidget(self._path)
         column.addSpacing(8)
-        column.addWidget(self._about)
-        column.addWidget(self._notes)
-        column.addSpacing(10)
-        column.addLayout(self._grid())
+        column.addWidget(self._body, 1)
         column.addSpacing(10)
         column.addWidget(self._verdict)
         column.addSpacing(10)
         column.addLayout(self._buttons())
 
-    def _grid(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(20)
-        grid.setVerticalSpacing(5)
-        for row, (name, size, remark) in enumerate(self._cells):
-            name.setProperty("role", "muted")
-            remark.setProperty("role", "muted")
-            size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            for place, label in enumerate((name, size, remark)):
-                grid.addWidget(label, row, place)
-        grid.setColumnStretch(2, 1)
-        return grid
-
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
+        budget = QLabel(self.tr("Budget"), self)
+        budget.setProperty("role", "muted")
+        budget.setBuddy(self._budget)
         row.addWidget(self._device)
         row.addWidget(self._dtype)
+        row.addSpacing(4)
+        row.addWidget(budget)
+        row.addWidget(self._budget)
         row.addStretch(1)
         row.addWidget(self._cancel)
         row.addWidget(self._open)
         return row
 
 
-def description(facts: CheckpointFacts) -> str:
-    """The checkpoint in two lines: family and size, then attention and experts."""
-    first = _translated("{family} family ({model_type}) · {total} parameters, {active} active · {layers} layers")
-    lines = [
-        first.format(
-            family=facts.family,
-            model_type=facts.model_type,
-            total=count_text(facts.total),
-            active=count_text(facts.active),
-            layers=facts.layers,
-        )
-    ]
-    parts = [_translated("{heads} heads, KV latent {rank}").format(heads=facts.heads, rank=facts.kv_lora_rank)]
-    if facts.q_lora_rank is not None:
-        parts.append(_translated("query latent {rank}").format(rank=facts.q_lora_rank))
-    if facts.experts:
-        experts = _translated("{chosen} of {experts} experts per token, {shared} shared")
-        if facts.groups > 1:
-            experts = _translated("{chosen} of {experts} experts per token in {groups} groups, {shared} shared")
-        parts.append(
-            experts.format(
-                chosen=facts.experts_per_token, experts=facts.experts, groups=facts.groups, shared=facts.shared
-            )
-        )
-    return "\n".join([*lines, " · ".join(parts)])
+class _Body(QScrollArea):
+    """As high as its words where there is room; where there is none they scroll, so that no note is cut."""
 
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setStyleSheet(BODY_STYLE)
+        inside = QWidget(self)
+        self.column = QVBoxLayout(inside)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(4)
+        self.setWidget(inside)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
 
-def _translated(text: str) -> str:
-    return QCoreApplication.translate("CheckpointSheet", text)
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        layout: QLayout = self.column
+        return layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else layout.totalSizeHint().height()
+
+    def sizeHint(self) -> QSize:
+        return QSize(WIDTH - 40, self.heightForWidth(WIDTH - 40))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, 80)

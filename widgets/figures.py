@@ -22,6 +22,14 @@ def count_text(count: int) -> str:
     return f"{count:,}" if abs(count) < EXACT_BELOW else _scaled(count, COUNT_UNITS)
 
 
+def parameters_text(count: int) -> str:
+    """A model's size as its makers write it: `1,026.41 B`, `15.71 B`, `10.2 M`; billions are the largest unit."""
+    if abs(count) < 999_500_000:
+        return count_text(count)
+    digits = 2 if abs(count) < 10**13 else 0
+    return f"{count / 10**9:,.{digits}f} B"
+
+
 def rate_text(tokens_per_second: float) -> str:
     """`312 tokens/s`, with one digit after the point below 10."""
     if not math.isfinite(tokens_per_second):

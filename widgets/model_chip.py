@@ -5,7 +5,7 @@ from typing import TypeVar
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
-from widgets.figures import count_text
+from widgets.figures import parameters_text
 from widgets.panel import ElidedLabel
 from widgets.plain_text import plain_tooltip
 
@@ -45,8 +45,8 @@ class ModelChip(QFrame):
     def show_model(self, name: str, *, family: str, total: int, active: int, device: str, dtype: str) -> None:
         """Describe the open model; `total` and `active` are parameters, `active` per token."""
         self._show_words(name, family)
-        self._total.setText(count_text(total))
-        self._active.setText(self.tr("{count} active").format(count=count_text(active)))
+        self._total.setText(parameters_text(total))
+        self._active.setText(self.tr("{count} active").format(count=parameters_text(active)))
         self._device.setText(device.upper() if device == "cpu" else device)
         self._dtype.setText(dtype)
         exact = self.tr("{total} parameters, {active} of them used per token")

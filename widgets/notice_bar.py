@@ -14,7 +14,7 @@ from widgets.plain_text import plain_label
 NoticeTone = Literal["info", "warn", "error"]
 
 TONES: dict[NoticeTone, str] = {"info": "accent", "warn": "warn", "error": "bad"}
-LONGEST_TEXT = 600
+LONGEST_TEXT = 1500
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The line below everything: what goes on, how fast, how much was recorded, and the cell under the cursor."""
+"""The line below everything: what goes on, how fast, the memory it takes, and the cell under the cursor."""
 
 from typing import Literal
 
@@ -36,7 +36,7 @@ class StatusLine(QFrame):
         self._palette = DARK
         self._kind: StateKind = "idle"
         self._dot = Dot(self)
-        self._state, self._speed, self._step, self._recording = (_SteadyLabel(self) for _ in range(4))
+        self._state, self._speed, self._step, self._recording, self._memory = (_SteadyLabel(self) for _ in range(5))
         self._stop = self._button(self.tr("Stop"), self.tr("Stop generating"))
         self._work = _SteadyLabel(self)
         self._bar = QProgressBar(self)
@@ -81,7 +81,20 @@ class StatusLine(QFrame):
             text = self.tr("recording {size} of {limit}")
             self._recording.show_text(text.format(size=bytes_text(size), limit=bytes_text(limit)))
 
-    def show_progress(self, label: str, fraction: float | None) -> None:
+    def show_memory(self, kept: int, *, budget: int, resident: int) -> None:
+        """Show what the engine keeps in memory of its budget (0: none is known), and all it has there; 0 hides it."""
+        if not kept:
+            self._memory.show_text("")
+            return
+        of_budget = self.tr("{kept} of {budget} kept").format(kept=bytes_text(kept), budget=bytes_text(budget))
+        words = of_budget if budget else self.tr("{kept} kept").format(kept=bytes_text(kept))
+        self._memory.show_text(self.tr("{words} · {size} resident").format(words=words, size=bytes_text(resident)))
+        exact = self.tr(
+            "The engine keeps {kept} that cannot be given back; with pages of files it has {size} in memory."
+        )
+        self._memory.setToolTip(exact.format(kept=f"{kept:,} B", size=f"{resident:,} B"))
+
+    def show_progress(self, label: str, fraction: float | None, *, cancellable: bool = True) -> None:
         """Show long work: how much is done, 0 to 1, or None when nobody knows."""
         self._work.show_text(label)
         self._bar.setRange(0, 0 if fraction is None else 1000)
@@ -89,6 +102,7 @@ class StatusLine(QFrame):
             self._bar.setValue(round(1000 * min(max(fraction, 0.0), 1.0)))
         for widget in (self._work, self._bar, self._cancel):
             widget.show()
+        self._cancel.setEnabled(cancellable)
 
     def hide_progress(self) -> None:
         """The long work is over."""
@@ -123,7 +137,7 @@ class StatusLine(QFrame):
         for widget in (self._dot, self._state, self._stop):
             start.addWidget(widget)
         row.addLayout(start)
-        for label in (self._speed, self._step, self._recording):
+        for label in (self._speed, self._step, self._recording, self._memory):
             label.setProperty("role", "muted")
             row.addWidget(label)
         work = QHBoxLayout()

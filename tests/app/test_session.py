@@ -1,6 +1,7 @@
 """What a person does becomes commands; what the engine tells becomes state."""
 
 import pytest
+from msgspec import structs
 
 from app.session import Session
 from model.config import Sampling
@@ -9,6 +10,8 @@ from model.messages import (
     Described,
     Failed,
     Generate,
+    Heartbeat,
+    Loading,
     OpenCheckpoint,
     Ready,
     ShowAttention,
@@ -153,7 +156,8 @@ def test_backing_out_leaves_the_description_then_the_load_then_the_run(session, 
     run = run_prompt(session, bridge)
     session.open_checkpoint("/models/other")
     loading = session.state.loading.request
-    bridge.received.emit(Described(request=0, summary=summary("third")))
+    session.describe("/models/third")
+    bridge.received.emit(Described(request=bridge.of(Describe)[-1].request, summary=summary("third")))
     session.back_out()
     assert session.state.described is None
     assert not bridge.of(Stop)
@@ -164,6 +168,136 @@ def test_backing_out_leaves_the_description_then_the_load_then_the_run(session, 
 
 
 def test_a_new_description_replaces_the_one_that_waits(session, bridge):
-    bridge.received.emit(Described(request=0, summary=summary("other")))
+    session.describe("/models/other")
+    bridge.received.emit(Described(request=bridge.of(Describe)[-1].request, summary=summary("other")))
+    assert session.state.described is not None
     session.describe("/no/model")
     assert session.state.described is None
+
+
+def test_another_budget_is_planned_while_the_card_stays(session, bridge):
+    session.describe("/models/other", device="cpu", budget_bytes=9)
+    bridge.received.emit(Described(request=bridge.of(Describe)[-1].request, summary=summary("other")))
+    shown = session.state.described
+    session.plan_again(device="cpu", dtype="bfloat16", budget_bytes=7)
+    asked = bridge.of(Describe)[-1]
+    assert (asked.path, asked.dtype, asked.budget_bytes) == ("/models/other", "bfloat16", 7)
+    assert session.state.described is shown
+    bridge.received.emit(Failed(request=asked.request, message="The folder is gone; choose another."))
+    assert (session.state.described, session.state.describing) == (shown, None)
+    assert session.state.planned.budget_bytes == 9
+    session.plan_again(device="cpu", dtype="bfloat16", budget_bytes=7)
+    bridge.received.emit(Described(request=bridge.of(Describe)[-1].request, summary=summary("other")))
+    assert session.state.described is not shown
+    assert session.state.planned.budget_bytes == 7
+
+
+def test_a_description_that_was_declined_does_not_come_back(session, bridge):
+    session.describe("/models/other")
+    late = bridge.of(Describe)[-1].request
+    session.decline()
+    bridge.received.emit(Described(request=late, summary=summary("other")))
+    assert session.state.described is None
+
+
+def test_a_prompt_runs_on_the_open_model_while_another_one_loads(session, bridge):
+    session.open_checkpoint("/models/large", budget_bytes=5)
+    load = bridge.of(OpenCheckpoint)[-1]
+    assert load.budget_bytes == 5
+    bridge.received.emit(Loading(request=load.request, done=10, total=100))
+    request = run_prompt(session, bridge)
+    assert session.state.running == request
+    assert session.state.model.summary.name == "tiny"
+    assert session.state.loading.done == 10
+    bridge.received.emit(structs.replace(opened(load.request), summary=summary("large"), budget_bytes=6))
+    assert (session.state.model.summary.name, session.state.model.budget_bytes) == ("large", 6)
+    assert session.state.loading is None
+    assert session.state.running == request
+    bridge.received.emit(finished(request))
+    assert session.state.running == 0
+
+
+def test_cancelling_a_load_is_seen_at_once_and_ends_without_a_notice(session, bridge):
+    session.open_checkpoint("/models/large")
+    load = session.state.loading.request
+    session.cancel_load()
+    session.cancel_load()
+    assert session.state.loading.cancelling
+    assert [stop.target for stop in bridge.of(Stop)] == [load]
+    bridge.received.emit(Failed(request=load, message="Stopped before it was done."))
+    assert session.state.loading is None
+    assert session.state.model.summary.name == "tiny"
+    assert not session.state.notices
+
+
+def test_a_load_that_fails_by_itself_says_why_and_leaves_the_model_usable(session, bridge):
+    session.open_checkpoint("/models/broken")
+    bridge.received.emit(Failed(request=session.state.loading.request, message="A shard is missing; copy it."))
+    assert session.state.loading is None
+    assert session.state.notices[-1].text == "A shard is missing; copy it."
+    run_prompt(session, bridge)
+    assert session.state.running
+
+
+def test_a_model_that_opened_before_its_cancel_arrived_is_shown(session, bridge):
+    session.open_checkpoint("/models/large")
+    load = session.state.loading.request
+    session.cancel_load()
+    bridge.received.emit(structs.replace(opened(load), summary=summary("large")))
+    assert session.state.model.summary.name == "large"
+    assert session.state.loading is None
+
+
+def test_a_second_load_stops_the_first_and_only_the_second_counts(session, bridge):
+    session.open_checkpoint("/models/first")
+    first = session.state.loading.request
+    session.open_checkpoint("/models/second")
+    assert [stop.target for stop in bridge.of(Stop)] == [first]
+    bridge.received.emit(Failed(request=first, message="Stopped before it was done."))
+    assert session.state.loading.path == "/models/second"
+    assert not session.state.notices
+    bridge.received.emit(structs.replace(opened(first), summary=summary("first")))
+    assert session.state.loading.path == "/models/second"
+
+
+def test_progress_carries_the_seconds_since_the_load_began(session, bridge, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("app.session.time.monotonic", lambda: now[0])
+    session.open_checkpoint("/models/large")
+    now[0] = 104.0
+    bridge.received.emit(Loading(request=session.state.loading.request, done=8, total=10))
+    assert session.state.loading.seconds == 4.0
+
+
+def test_notes_of_an_opened_model_are_told_until_the_next_opens(session, bridge):
+    session.open_checkpoint("/models/noted")
+    noted = structs.replace(summary("noted"), notes=["auto_map is ignored", "the router decides in float32"])
+    bridge.received.emit(structs.replace(opened(session.state.loading.request), summary=noted))
+    assert [notice.key for notice in session.state.notices] == ["notes"]
+    assert session.state.notices[0].text == "noted:\nauto_map is ignored\nthe router decides in float32"
+    session.open_checkpoint("/models/tiny")
+    bridge.received.emit(opened(session.state.loading.request))
+    assert not session.state.notices
+
+
+def test_a_chat_prompt_is_sent_as_one_and_a_failed_template_offers_the_raw_prompt(session, bridge):
+    session.submit("hello", chat=True, system="Be brief.", max_new_tokens=5, sampling=Sampling())
+    sent = bridge.of(Generate)[-1]
+    assert (sent.prompt, sent.chat, sent.system) == ("hello", True, "Be brief.")
+    bridge.received.emit(Failed(request=sent.request, message="The chat template failed (line 3); use a raw prompt."))
+    assert session.state.running == 0
+    assert session.state.notices[-1].key == "raw"
+
+
+def test_a_chat_prompt_that_fails_for_another_reason_offers_nothing(session, bridge):
+    session.submit("hello", chat=True, max_new_tokens=5, sampling=Sampling())
+    request = bridge.of(Generate)[-1].request
+    bridge.received.emit(Failed(request=request, message="The prompt is too long; shorten it."))
+    assert [notice.key for notice in session.state.notices] == [""]
+
+
+def test_a_heartbeat_tells_the_memory_that_is_kept(session, bridge):
+    bridge.received.emit(Heartbeat(step_age=0.0, resident_bytes=9, unreclaimable_bytes=4))
+    assert (session.state.resident_bytes, session.state.unreclaimable_bytes) == (9, 4)
+    bridge.died.emit("Engine stopped (signal 9)")
+    assert session.state.unreclaimable_bytes == 0

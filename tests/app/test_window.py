@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QAction, QDropEvent
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QPushButton
 
 from app.session import Session
 from app.theme import apply_theme
@@ -13,7 +14,10 @@ from model.messages import (
     Array,
     AttentionShown,
     Describe,
+    Described,
+    Failed,
     Generate,
+    Loading,
     OpenCheckpoint,
     OpenRecording,
     Ready,
@@ -21,7 +25,7 @@ from model.messages import (
     ShowAttention,
     ShowRow,
 )
-from tests.app.events import grown, opened, started
+from tests.app.events import grown, opened, started, summary
 from tests.app.fake_bridge import FakeBridge
 from widgets.palette import palette
 
@@ -132,10 +136,75 @@ def test_a_dropped_folder_is_described_and_a_dropped_run_is_opened(window, bridg
     assert [command.folder for command in bridge.of(OpenRecording)] == [str(run)]
 
 
+def test_a_dropped_gguf_file_is_described_itself_even_beside_a_run(window, bridge, tmp_path):
+    file = tmp_path / "model.GGUF"
+    file.touch()
+    (tmp_path / "manifest.json").write_text("{}")
+    drop(window, QUrl.fromLocalFile(str(file)))
+    assert [command.path for command in bridge.of(Describe)] == [str(file)]
+    assert not bridge.of(OpenRecording)
+
+
+def test_a_card_with_another_budget_is_planned_again_and_opened_with_it(window, bridge, qtbot, tmp_path):
+    window.open_path(str(tmp_path))
+    roomy = structs.replace(summary(), free_bytes=10**11)
+    bridge.received.emit(Described(request=bridge.of(Describe)[-1].request, summary=roomy))
+    sheet = window.parts.sheet
+    qtbot.waitUntil(sheet.isVisible)
+    sheet.findChild(QDoubleSpinBox).setValue(2.5)
+    asked = bridge.of(Describe)[-1]
+    assert (asked.path, asked.budget_bytes) == ("/models/tiny", 2_500_000_000)
+    open_button = next(button for button in sheet.findChildren(QPushButton) if button.text().startswith("Open"))
+    qtbot.waitUntil(lambda: not open_button.isEnabled())
+    over = structs.replace(roomy, resident_bytes=3 * 10**9, fits=False)
+    bridge.received.emit(Described(request=asked.request, summary=over))
+    qtbot.waitUntil(lambda: open_button.text() == "Open anyway")
+    assert any("3 GB must stay in memory, 2.5 GB are allowed" in label.text() for label in sheet.findChildren(QLabel))
+    open_button.click()
+    assert bridge.of(OpenCheckpoint)[-1].budget_bytes == 2_500_000_000
+    qtbot.waitUntil(lambda: not sheet.isVisible())
+
+
+def test_the_old_model_stays_on_show_while_another_loads(window, bridge, qtbot, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("app.session.time.monotonic", lambda: now[0])
+    window.session.open_checkpoint("/models/large")
+    now[0] += 4
+    request = window.session.state.loading.request
+    bridge.received.emit(Loading(request=request, done=2_000_000_000, total=31_400_000_000))
+    told = "loading large · 2 GB of 31.4 GB · 500 MB/s · 58.8 s left"
+    labels = window.parts.status.findChildren(QLabel)
+    qtbot.waitUntil(lambda: any(label.text() == told for label in labels))
+    assert any(label.text() == "tiny" for label in window.parts.top.findChildren(QLabel) if label.isVisible())
+    window.parts.status.cancel_wanted.emit()
+    qtbot.waitUntil(lambda: any(label.text() == "cancelling large…" for label in labels))
+    bridge.received.emit(Failed(request=request, message="Stopped before it was done."))
+    qtbot.waitUntil(lambda: not any("large" in label.text() for label in labels if label.isVisible()))
+    assert window.parts.notices.current() is None
+
+
+def test_a_failed_template_offers_the_raw_prompt_and_keeps_the_text(window, bridge, qtbot):
+    prompt = window.parts.prompt
+    prompt.show_chat_template(True)
+    prompt.show_style("chat")
+    prompt.set_prompt("hello")
+    prompt.submit()
+    sent = bridge.of(Generate)[0]
+    assert sent.chat
+    bridge.received.emit(Failed(request=sent.request, message="The chat template failed; use a raw prompt."))
+    qtbot.waitUntil(lambda: window.parts.notices.current() is not None)
+    assert window.parts.notices.current().action == "Use raw prompt"
+    window.parts.notices.action_chosen.emit("raw")
+    qtbot.waitUntil(lambda: window.parts.notices.current() is None)
+    assert prompt.prompt() == "hello"
+    prompt.submit()
+    assert not bridge.of(Generate)[-1].chat
+
+
 def test_a_dropped_web_address_is_refused_with_a_reason(window, bridge):
     drop(window, QUrl("https://example.com/model"))
     assert not bridge.of(Describe)
-    assert "folder on this computer" in window.session.state.notices[-1].text
+    assert "on this computer" in window.session.state.notices[-1].text
 
 
 def drop(window: MainWindow, url: QUrl) -> None:

@@ -1,8 +1,10 @@
 """The window's start: which checkpoint it opens, and what it remembers."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from app import window_app
 from app.settings import read_settings
@@ -51,6 +53,40 @@ def test_a_named_checkpoint_that_fills_the_memory_waits_for_a_person(start, brid
     bridge.received.emit(Described(request=bridge.of(Describe)[0].request, summary=type(facts)(**large)))
     qtbot.waitUntil(running.window.parts.sheet.isVisible)
     assert not bridge.of(OpenCheckpoint)
+
+
+def test_a_named_checkpoint_larger_than_memory_opens_when_what_stays_fits(start, bridge):
+    start(checkpoint="/models/tiny", budget_bytes=700)
+    asked = bridge.of(Describe)[0]
+    assert asked.budget_bytes == 700
+    large = structs.replace(summary(), weight_bytes=10**13, file_bytes=10**13, resident_bytes=600)
+    bridge.received.emit(Described(request=asked.request, summary=large))
+    assert [command.budget_bytes for command in bridge.of(OpenCheckpoint)] == [700]
+
+
+def test_a_named_checkpoint_beyond_the_budget_waits_for_a_person(start, bridge, qtbot):
+    running = start(checkpoint="/models/tiny", budget_bytes=500)
+    over = structs.replace(summary(), resident_bytes=600, fits=False)
+    bridge.received.emit(Described(request=bridge.of(Describe)[0].request, summary=over))
+    qtbot.waitUntil(running.window.parts.sheet.isVisible)
+    assert not bridge.of(OpenCheckpoint)
+
+
+def test_the_prompt_style_is_remembered_for_each_kind_of_checkpoint(start, bridge, tmp_path):
+    running = start()
+    chatty = structs.replace(summary(), has_chat_template=True)
+    first = structs.replace(opened(bridge.of(OpenCheckpoint)[0].request), summary=chatty)
+    bridge.received.emit(first)
+    prompt = running.window.parts.prompt
+    prompt.show_chat_template(True)
+    prompt.style_chosen.emit("chat")
+    other = structs.replace(chatty, config=replace(chatty.config, model_type="kimi_k2"))
+    bridge.received.emit(structs.replace(first, summary=other))
+    assert prompt.request().chat is False
+    bridge.received.emit(first)
+    assert prompt.request().chat is True
+    running.end()
+    assert read_settings(tmp_path / "settings.json").chat_kinds == ("deepseek_v2",)
 
 
 def test_a_prompt_from_the_command_line_runs_once_the_model_is_open(start, bridge):

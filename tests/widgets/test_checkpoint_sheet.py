@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QLabel, QPushButton, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice, memory_plan
-from widgets.checkpoint_sheet import CheckpointSheet, description
+from widgets.checkpoint_sheet import CheckpointSheet
+from widgets.checkpoint_words import description
+from widgets.figures import parameters_text
 from widgets.palette import DARK
 
 FACTS = CheckpointFacts(
@@ -33,6 +35,15 @@ FACTS = CheckpointFacts(
     free_bytes=80_000_000_000,
     context=163_840,
     has_tokenizer=True,
+    resident_bytes=31_412_968_448,
+)
+PAGED = replace(
+    FACTS,
+    file_bytes=661 * 10**9,
+    weight_bytes=1_342 * 10**9,
+    resident_bytes=14_800_000_000,
+    expert_cache_bytes=2_000_000_000,
+    largest_expert_bytes=88_080_384,
 )
 
 
@@ -51,26 +62,50 @@ def _button(sheet: CheckpointSheet, text: str) -> QPushButton:
     return next(button for button in sheet.findChildren(QPushButton) if button.text() == text)
 
 
-def test_plan_counts_weights_latents_and_recording() -> None:
-    plan = memory_plan(FACTS, dtype="bfloat16", free_bytes=80_000_000_000)
+def test_plan_counts_what_stays_latents_and_recording() -> None:
+    plan = memory_plan(FACTS)
     assert plan.latents == 31_104 * 2048
     assert plan.context_mha == 276_480 * 163_840
     assert plan.needed == 31_412_968_448 + 31_104 * 2048 + 1_000_000_000
 
 
-def test_twice_as_wide_numbers_take_twice_the_memory() -> None:
-    narrow = memory_plan(FACTS, dtype="bfloat16", free_bytes=1)
-    wide = memory_plan(FACTS, dtype="float32", free_bytes=1)
-    assert (wide.weights, wide.latents) == (2 * narrow.weights, 2 * narrow.latents)
-
-
 @pytest.mark.parametrize(("free", "verdict"), [(36.2e9, "fits"), (35.9e9, "tight"), (32.4e9, "too big")])
 def test_verdict_warns_above_nine_tenths(free: float, verdict: str) -> None:
-    assert memory_plan(FACTS, dtype="bfloat16", free_bytes=int(free)).verdict == verdict
+    assert memory_plan(replace(FACTS, free_bytes=int(free))).verdict == verdict
+
+
+def test_what_the_engine_says_does_not_fit_does_not_fit() -> None:
+    assert memory_plan(replace(FACTS, fits=False)).verdict == "too big"
 
 
 def test_short_context_bounds_the_ordinary_run() -> None:
-    assert memory_plan(replace(FACTS, context=512), dtype="bfloat16", free_bytes=1).tokens == 512
+    assert memory_plan(replace(FACTS, context=512)).tokens == 512
+
+
+def test_no_run_is_planned_beyond_what_is_modelled(qtbot: QtBot) -> None:
+    limited = replace(FACTS, dense_tokens=1024)
+    plan = memory_plan(limited)
+    assert (plan.tokens, plan.context) == (1024, 1024)
+    assert "Runs up to 1,024 tokens" in description(limited)
+    assert "Runs up to" not in description(replace(FACTS, dense_tokens=163_840))
+
+
+def test_sizes_are_written_as_makers_write_them() -> None:
+    assert "1,026.41 B parameters" in description(replace(FACTS, total=1_026_408_232_448))
+    assert "15.71 B parameters, 2.66 B active" in description(FACTS)
+    assert parameters_text(10_200_000) == "10.2 M"
+    assert parameters_text(999_499_999) == "999 M"
+    assert parameters_text(999_500_000) == "1.00 B"
+
+
+def test_formats_tokenizer_and_zero_experts_are_described() -> None:
+    facts = replace(FACTS, formats={"bfloat16": 20 * 10**9, "fp8 e4m3": 641 * 10**9}, has_chat_template=True)
+    assert "Stored as fp8 e4m3 641 GB · bfloat16 20 GB" in description(facts)
+    assert "Tokenizer and chat template" in description(facts)
+    assert "No tokenizer: prompts are token ids" in description(replace(facts, has_tokenizer=False))
+    assert "6 of 64 experts per token, 2 shared, 16 of them zero experts" in description(
+        replace(facts, zero_experts=16)
+    )
 
 
 def test_description_names_groups_and_query_latent_only_where_there_are_some() -> None:
@@ -78,7 +113,7 @@ def test_description_names_groups_and_query_latent_only_where_there_are_some() -
     assert "query latent" not in description(FACTS)
     other = description(replace(FACTS, groups=8, q_lora_rank=1536))
     assert "in 8 groups" in other
-    assert "query latent 1536" in other
+    assert "query latent 1,536" in other
 
 
 def test_table_and_verdict_are_shown(qtbot: QtBot) -> None:
@@ -95,23 +130,91 @@ def test_cancel_has_the_focus_when_it_does_not_fit(qtbot: QtBot) -> None:
     sheet.show_facts(replace(FACTS, free_bytes=12_000_000_000))
     assert sheet.focusWidget() is _button(sheet, "Cancel")
     assert any(word.startswith("Does not fit") for word in _words(sheet))
-    sheet.show_facts(FACTS)
+    sheet.show_facts(replace(FACTS, path="/models/other"))
     assert sheet.focusWidget() is _button(sheet, "Open")
 
 
-def test_other_device_and_format_change_the_plan_and_are_told(qtbot: QtBot) -> None:
+def test_paged_checkpoint_tells_what_stays_and_what_is_read(qtbot: QtBot) -> None:
     sheet = _sheet(qtbot)
-    devices = (DeviceChoice("cpu", "CPU", 12_000_000_000), DeviceChoice("cuda:0", "CUDA 0", 80_000_000_000))
+    sheet.show_facts(PAGED)
+    words = _words(sheet)
+    for word in (
+        "Stays in memory",
+        "14.8 GB",
+        "Expert cache",
+        "2 GB",
+        "of that; holds 22 experts of 88.1 MB",
+        "661 GB",
+    ):
+        assert word in words
+    assert any(word.endswith("experts are read from the files when they are chosen.") for word in words)
+    assert _button(sheet, "Open").isEnabled()
+    assert sheet.focusWidget() is _button(sheet, "Open")
+
+
+def test_what_does_not_fit_is_told_with_numbers_and_opened_only_on_purpose(qtbot: QtBot) -> None:
+    sheet = _sheet(qtbot)
+    sheet.show_facts(replace(PAGED, fits=False, budget_bytes=8 * 10**9))
+    assert "Does not fit the budget: 14.8 GB must stay in memory, 8 GB are allowed." in _words(sheet)
+    assert sheet.focusWidget() is _button(sheet, "Cancel")
+    assert _button(sheet, "Open anyway").isEnabled()
+    with qtbot.waitSignal(sheet.declined, timeout=1000):
+        qtbot.keyClick(sheet, Qt.Key.Key_Return)
+
+
+def test_every_note_can_be_read_also_where_the_card_is_low(qtbot: QtBot) -> None:
+    sheet = _sheet(qtbot)
+    notes = tuple(
+        f"note {number}: " + "codebases disagree about this, and transformers is followed; " * 3 for number in range(12)
+    )
+    sheet.show_facts(replace(FACTS, notes=notes))
+    sheet.resize(640, 500)
+    QApplication.processEvents()
+    label = next(label for label in sheet.findChildren(QLabel) if "note 11" in label.text())
+    body = sheet.findChild(QScrollArea)
+    assert label.height() >= label.heightForWidth(label.width())
+    assert body.verticalScrollBar().maximum() > 0
+    assert _button(sheet, "Open").geometry().bottom() < 500
+    sheet.resize(640, sheet.layout().totalHeightForWidth(640))
+    QApplication.processEvents()
+    assert body.verticalScrollBar().maximum() == 0
+
+
+def test_other_choices_ask_for_their_plan_and_are_told(qtbot: QtBot) -> None:
+    sheet = _sheet(qtbot)
+    devices = (DeviceChoice("cpu", "CPU"), DeviceChoice("cuda:0", "CUDA 0"))
     sheet.show_facts(FACTS, devices=devices)
-    assert sheet.plan().verdict == "too big"
+    asked: list[tuple[str, str, int]] = []
+    sheet.plan_wanted.connect(lambda *choices: asked.append(choices))
     device, dtype = sheet.findChildren(QComboBox)
     device.setCurrentIndex(1)
-    assert sheet.plan().verdict == "fits"
     dtype.setCurrentIndex(dtype.findText("float32"))
-    assert sheet.plan().weights == 2 * FACTS.weight_bytes
+    sheet.findChild(QDoubleSpinBox).setValue(7.5)
+    assert asked == [("cuda:0", "bfloat16", 0), ("cuda:0", "float32", 0), ("cuda:0", "float32", 7_500_000_000)]
     with qtbot.waitSignal(sheet.accepted_with, timeout=1000) as told:
         _button(sheet, "Open").click()
-    assert told.args == ["cuda:0", "float32"]
+    assert told.args == ["cuda:0", "float32", 7_500_000_000]
+
+
+def test_a_plan_on_its_way_is_said_and_opens_nothing(qtbot: QtBot) -> None:
+    sheet = _sheet(qtbot)
+    sheet.show_facts(FACTS)
+    sheet.show_pending(True)
+    assert "Working out the plan…" in _words(sheet)
+    assert not _button(sheet, "Open").isEnabled()
+    asked: list[tuple[object, ...]] = []
+    sheet.plan_wanted.connect(lambda *choices: asked.append(choices))
+    sheet.show_facts(replace(FACTS, dtype="float32", device="cpu", budget_bytes=40 * 10**9))
+    assert _button(sheet, "Open").isEnabled()
+    assert sheet.findChild(QDoubleSpinBox).value() == 40.0
+    assert sheet.findChildren(QComboBox)[1].currentText() == "float32"
+    assert not asked  # an answer must not ask again
+
+
+def test_budget_is_automatic_until_somebody_sets_one(qtbot: QtBot) -> None:
+    sheet = _sheet(qtbot)
+    sheet.show_facts(FACTS)
+    assert sheet.findChild(QDoubleSpinBox).text() == "automatic"
 
 
 def test_escape_and_cancel_decline(qtbot: QtBot) -> None:

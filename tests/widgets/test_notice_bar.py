@@ -78,7 +78,7 @@ def test_markup_is_shown_literally_and_endless_text_is_bounded(qtbot: QtBot, bar
     bar.show_notice("<img src=x>" + "y" * 5000, tone="info", action=None, key="a")
     label = next(label for label in bar.findChildren(QLabel) if label.text().startswith("<img"))
     assert label.textFormat() == Qt.TextFormat.PlainText
-    assert len(label.text()) <= 600
+    assert len(label.text()) <= 1500
 
 
 def test_edge_has_the_colour_of_its_tone(qtbot: QtBot, bar: NoticeBar) -> None:

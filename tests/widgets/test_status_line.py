@@ -94,3 +94,23 @@ def test_long_hover_text_is_shortened_but_kept_whole(qtbot: QtBot) -> None:
     line.show_hover(text)
     assert line.hover() == text
     assert any(label.text().endswith("…") for label in line.findChildren(QLabel))
+
+
+def test_memory_is_told_beside_its_budget_and_exactly_on_hover(qtbot: QtBot) -> None:
+    line = _line(qtbot)
+    line.show_memory(2_100_000_000, budget=8_000_000_000, resident=14_800_000_000)
+    assert "2.1 GB of 8 GB kept · 14.8 GB resident" in _words(line)
+    label = next(label for label in line.findChildren(QLabel) if "kept" in label.text())
+    assert "2,100,000,000 B" in label.toolTip()
+    line.show_memory(2_100_000_000, budget=0, resident=14_800_000_000)
+    assert "2.1 GB kept · 14.8 GB resident" in _words(line)
+    line.show_memory(0, budget=8, resident=9)
+    assert not label.isVisible()
+
+
+def test_what_is_being_cancelled_cannot_be_cancelled_again(qtbot: QtBot) -> None:
+    line = _line(qtbot)
+    line.show_progress("cancelling x…", 0.5, cancellable=False)
+    assert not _button(line, "Cancel").isEnabled()
+    line.show_progress("loading y", None)
+    assert _button(line, "Cancel").isEnabled()

@@ -9,6 +9,7 @@ from widgets.figures import bytes_text
 from widgets.palette import DARK, Palette
 from widgets.prompt.prompt_editor import PromptEditor
 from widgets.prompt.prompt_request import PromptRequest, parse_token_ids
+from widgets.prompt.prompt_style import PromptStyle, PromptStyleSwitch
 from widgets.prompt.run_list import Run, RunList
 from widgets.prompt.sample_buttons import Sample, SampleButtons
 from widgets.prompt.sampling_controls import MOST_NEW_TOKENS, SamplingButton, SamplingControls, whole_number
@@ -23,19 +24,22 @@ ROOM_FOR_SAMPLES = 560  # pixels; in a lower panel the text needs the place, and
 class PromptPanel(QWidget):
     """Everything one needs to ask, and the answer as text.
 
-    Signals: `submitted(object)`, a PromptRequest; `stop_wanted()`; `run_chosen(str)`, a run's key.
+    Signals: `submitted(object)`, a PromptRequest; `stop_wanted()`; `run_chosen(str)`, a run's key;
+    `style_chosen(str)`, "raw" or "chat", when a person changes it.
     """
 
     submitted = Signal(object)
     stop_wanted = Signal()
     run_chosen = Signal(str)
+    style_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setMinimumWidth(LEAST_WIDTH)
         self._palette = DARK
-        self._running, self._has_tokenizer, self._has_samples = False, True, False
+        self._running, self._has_tokenizer, self._has_samples, self._has_template = False, True, False, False
         self._editor = PromptEditor(self)
+        self._style = PromptStyleSwitch(self)
         self._problem = QLabel(self)
         self._run = QPushButton(self)
         self._sampling_button = SamplingButton(self)
@@ -51,6 +55,7 @@ class PromptPanel(QWidget):
         self._connect()
         self.show_palette(DARK)
         self.show_tokenizer(True)
+        self.show_chat_template(False)
         self.show_running(False)
 
     def show_palette(self, palette: Palette) -> None:
@@ -75,7 +80,17 @@ class PromptPanel(QWidget):
         self._editor.setPlaceholderText(words if available else ids)
         self._editor.viewport().update()  # Qt does not paint a placeholder that changes while it shows
         self._samples.setEnabled(available)
+        self._style.setVisible(available and self._has_template)
         self._show_problem("")
+
+    def show_chat_template(self, available: bool) -> None:
+        """Offer the chat template of a checkpoint that has one."""
+        self._has_template = available
+        self._style.setVisible(available and self._has_tokenizer)
+
+    def show_style(self, style: PromptStyle) -> None:
+        """Feed the prompt raw, or through the chat template; the text stays as it is."""
+        self._style.show_style(style)
 
     def show_text(self, prompt: str, generated: str) -> None:
         """Show the run's text, the prompt muted."""
@@ -128,7 +143,8 @@ class PromptPanel(QWidget):
         """What would be run now; None when the token ids cannot be read, and the panel says why."""
         text, sampling, count = self._editor.text(), self._sampling.sampling(), self._tokens.value()
         if self._has_tokenizer:
-            return PromptRequest(text, None, count, sampling)
+            chat = self._has_template and self._style.chat()
+            return PromptRequest(text, None, count, sampling, chat, self._style.system() if chat else "")
         read = parse_token_ids(text)
         if read.wrong_word:
             sentence = self.tr('"{word}" (word {place}) is not a token id; write whole numbers apart by commas.')
@@ -175,6 +191,7 @@ class PromptPanel(QWidget):
         column.setContentsMargins(14, 14, 14, 12)
         column.setSpacing(8)
         column.addWidget(self._section(self.tr("PROMPT")))
+        column.addWidget(self._style)
         column.addWidget(self._editor)
         column.addWidget(self._problem)
         column.addSpacing(4)
@@ -204,6 +221,7 @@ class PromptPanel(QWidget):
         self._sampling_button.toggled.connect(self._sampling.setVisible)
         self._sampling.changed.connect(self._sampling_button.show_sampling)
         self._samples.chosen.connect(self.take_sample)
+        self._style.chosen.connect(self.style_chosen)
         self._runs.chosen.connect(self.run_chosen)
 
     def _section(self, text: str) -> QLabel:

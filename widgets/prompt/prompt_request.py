@@ -10,12 +10,14 @@ MOST_TOKEN_IDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
-    """Either `prompt` or `token_ids` is given, the other is None."""
+    """Either `prompt` or `token_ids` is given, the other is None; `chat` puts the prompt into the chat template."""
 
     prompt: str | None
     token_ids: tuple[int, ...] | None
     max_new_tokens: int
     sampling: Sampling
+    chat: bool = False
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from model.config import Sampling
@@ -267,3 +267,40 @@ def test_a_low_panel_gives_the_room_of_the_samples_to_the_text(panel: PromptPane
     assert not _button(panel, "English tale").isVisible()
     panel.resize(288, 800)
     assert _button(panel, "English tale").isVisible()
+
+
+def test_chat_is_offered_only_where_there_are_a_template_and_a_tokenizer(panel: PromptPanel) -> None:
+    assert not _button(panel, "Chat").isVisible()
+    panel.show_chat_template(True)
+    assert _button(panel, "Chat").isVisible()
+    panel.show_tokenizer(False)
+    assert not _button(panel, "Chat").isVisible()
+    panel.show_tokenizer(True)
+    assert _button(panel, "Chat").isVisible()
+
+
+def test_chat_sends_the_system_message_and_raw_does_not(panel: PromptPanel, qtbot: QtBot) -> None:
+    panel.show_chat_template(True)
+    panel.set_prompt("Hello")
+    system = panel.findChild(QLineEdit)
+    assert system is not None
+    with qtbot.waitSignal(panel.style_chosen, timeout=1000) as told:
+        _button(panel, "Chat").click()
+    assert told.args == ["chat"]
+    assert system.isVisible()
+    qtbot.keyClicks(system, "Be brief.")
+    assert panel.request() == PromptRequest("Hello", None, 48, Sampling(), chat=True, system="Be brief.")
+    panel.show_style("raw")
+    assert not system.isVisible()
+    assert panel.request() == PromptRequest("Hello", None, 48, Sampling())
+    panel.show_style("chat")
+    assert panel.request() == PromptRequest("Hello", None, 48, Sampling(), chat=True, system="Be brief.")
+
+
+def test_a_checkpoint_without_template_never_sends_a_chat(panel: PromptPanel) -> None:
+    panel.show_chat_template(True)
+    panel.show_style("chat")
+    panel.show_chat_template(False)
+    request = panel.request()
+    assert request is not None
+    assert not request.chat
