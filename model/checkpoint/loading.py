@@ -1,4 +1,7 @@
-"""From a described checkpoint to a Decoder: weights mapped from the files, converted once where they must be."""
+"""From a described checkpoint to a Decoder: weights in the files' pages where they can be, copied where they must.
+
+Routed experts of a model that does not fit stay where they are until a token chooses them (`paging`).
+"""
 
 import time
 from collections.abc import Generator, Iterator
@@ -8,26 +11,23 @@ import torch
 from torch import Tensor
 
 from model.checkpoint.checkpoint import Checkpoint
+from model.checkpoint.paging import MappedExperts, Slots, StoredExpert, Traffic, expanded, streamed
+from model.checkpoint.plan import TORCH_DTYPES, Plan, expert_names, is_mapped, make_plan, run_dtype
 from model.checkpoint.stored import Stored
 from model.config import DtypeName
 from model.network.decoder import Decoder
-from model.network.weights import bind
+from model.network.weights import Experts, bind
 
 DtypeChoice = DtypeName | Literal["auto"]
-TORCH_DTYPES: dict[DtypeName, torch.dtype] = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-# Routing is decided in float32, whatever the rest runs in.
-_ALWAYS_FLOAT32 = ("mlp.gate.weight", "mlp.gate.e_score_correction_bias")
-_PIECE = 4 * 2**20  # elements converted at once: a few milliseconds
+_PIECE = 4 * 2**20  # elements converted at once: a few milliseconds, some 20 for the slowest format
+_ROWS = 256  # a multiple of every format's block of rows
 _YIELD_SECONDS = 0.02
 
 
 def load(checkpoint: Checkpoint, *, dtype: DtypeChoice = "auto", device: torch.device) -> Decoder:
-    """Load to the end. Raises Problem when a file has changed since it was described."""
-    steps = loading(checkpoint, dtype=dtype, device=device)
+    """Load to the end, by the default plan. Raises Problem when a file has changed since it was described."""
+    run: DtypeName = checkpoint.dtype if dtype == "auto" else dtype
+    steps = loading(checkpoint, make_plan(checkpoint, dtype=run, device=device))
     while True:
         try:
             next(steps)
@@ -36,52 +36,86 @@ def load(checkpoint: Checkpoint, *, dtype: DtypeChoice = "auto", device: torch.d
             return decoder
 
 
-def loading(
-    checkpoint: Checkpoint, *, dtype: DtypeChoice = "auto", device: torch.device
-) -> Generator[tuple[int, int], None, Decoder]:
-    """Load in pieces of some 20 ms; yields (bytes done, bytes in all), returns the Decoder. Drop it to cancel.
+def loading(checkpoint: Checkpoint, plan: Plan) -> Generator[tuple[int, int], None, Decoder]:
+    """Load in pieces of some 20 ms; yields (stored bytes done, in all), returns the Decoder. Drop it to cancel.
 
     On the CPU a tensor that already has the run's dtype stays in the file's pages: nothing is copied.
     Any other becomes a contiguous tensor of its own. Raises Problem like `load`.
     """
-    target = TORCH_DTYPES[checkpoint.dtype if dtype == "auto" else dtype]
-    total = sum(stored.stored_bytes for stored in checkpoint.tensors.values())
+    experts = _paged(checkpoint, plan)
+    away = {
+        name for layer, those in experts.items() for expert in range(len(those)) for name in expert_names(layer, expert)
+    }
+    wanted = {name: stored for name, stored in checkpoint.tensors.items() if name not in away}
+    total = sum(stored.stored_bytes for stored in wanted.values())
     tensors: dict[str, Tensor] = {}
     done = 0
     yield done, total
     last = time.monotonic()
-    for name, stored in checkpoint.tensors.items():
-        source = _source(stored, target)
-        wanted = torch.float32 if name.endswith(_ALWAYS_FLOAT32) else target
-        tensors[name] = _destination(source, dtype=wanted, device=device)
+    for name, stored in wanted.items():
+        if is_mapped(name, stored, plan.dtype, plan.device):
+            tensors[name] = stored.values(run_dtype(name, plan.dtype))
+            shares = iter((1.0,))
+        else:
+            tensors[name] = torch.empty(stored.shape, dtype=run_dtype(name, plan.dtype), device=plan.device)
+            shares = _fill(tensors[name], stored)
         before = done
-        for share in _fill(tensors[name], source):
+        for share in shares:
             done = before + int(share * stored.stored_bytes)
             if time.monotonic() - last > _YIELD_SECONDS:
                 yield done, total
                 last = time.monotonic()
     yield total, total
-    return Decoder(checkpoint.config, bind(checkpoint.config, tensors))
+    return Decoder(checkpoint.config, bind(checkpoint.config, tensors, experts))
 
 
-def _source(stored: Stored, target: torch.dtype) -> Tensor:
-    """In the file's own pages, or expanded from a format that torch has no dtype for."""
-    return stored.values(stored.mapped_dtype or target)
+def _fill(destination: Tensor, stored: Stored) -> Iterator[float]:
+    """Expand and move some rows at a time; yields the share of the tensor that is done."""
+    count = len(destination)
+    rows = max(_ROWS, _PIECE * count // max(1, destination.numel()) // _ROWS * _ROWS)
+    for start in range(0, count, rows):
+        part = destination[start : start + rows]
+        if part.device.type == "cpu":
+            stored.fill(part, start)
+        else:
+            staged = torch.empty(part.shape, dtype=part.dtype)
+            stored.fill(staged, start)
+            part.copy_(staged)
+        yield min(1.0, (start + rows) / count)
 
 
-def _destination(source: Tensor, *, dtype: torch.dtype, device: torch.device) -> Tensor:
-    if source.dtype == dtype and device.type == "cpu":
-        return source
-    return torch.empty(source.shape, dtype=dtype, device=device)
+def _paged(checkpoint: Checkpoint, plan: Plan) -> dict[int, Experts]:
+    """The experts of every layer that is paged; all of them share one Traffic, and Slots where they need any."""
+    config = checkpoint.config
+    if not plan.paged or config.router is None:
+        return {}
+    traffic, dtype = Traffic(), TORCH_DTYPES[plan.dtype]
+    device_slots = _slots(checkpoint, plan, plan.slots, plan.device)
+    host_slots = _slots(checkpoint, plan, plan.host_slots, torch.device("cpu"), pinned=plan.device.type == "cuda")
+    unseen = Traffic()  # between the files and pinned memory
+    experts: dict[int, Experts] = {}
+    for layer in config.moe_layers:
+        stored = [_expert(checkpoint, layer, expert) for expert in range(config.router.stored_experts)]
+        if layer in plan.mapped_layers:
+            experts[layer] = MappedExperts(stored, dtype, traffic)
+        elif plan.host_slots:
+            experts[layer] = streamed(layer, expanded(layer, stored, host_slots, unseen), device_slots, traffic)
+        else:
+            experts[layer] = expanded(layer, stored, device_slots, traffic)
+    return experts
 
 
-def _fill(destination: Tensor, source: Tensor) -> Iterator[float]:
-    """Convert and move piece by piece; yields the share of the source that is done."""
-    if destination is source:
-        yield 1.0
-        return
-    done = 0
-    for to_piece, from_piece in zip(destination.flatten().split(_PIECE), source.flatten().split(_PIECE), strict=True):
-        to_piece.copy_(from_piece)
-        done += from_piece.numel()
-        yield done / source.numel()
+def _expert(checkpoint: Checkpoint, layer: int, expert: int) -> StoredExpert:
+    return StoredExpert(*(checkpoint.tensors[name] for name in expert_names(layer, expert)))
+
+
+def _slots(checkpoint: Checkpoint, plan: Plan, count: int, device: torch.device, *, pinned: bool = False) -> Slots:
+    config = checkpoint.config
+    return Slots(
+        count,
+        width=config.moe_intermediate_size,
+        hidden=config.hidden_size,
+        dtype=TORCH_DTYPES[plan.dtype],
+        device=device,
+        pinned=pinned,
+    )

@@ -1,21 +1,22 @@
 """What a person is told about a checkpoint before it is loaded: sizes, KV cache, memory."""
 
-import os
 from math import prod
-from pathlib import Path
+
+import torch
 
 from model.checkpoint.checkpoint import Checkpoint
+from model.checkpoint.memory import free_bytes
+from model.checkpoint.plan import Plan, make_plan
 from model.config import DTYPE_BYTES, DtypeName
 from model.kv_bytes import kv_bytes_per_token
 from model.messages import CheckpointSummary, DtypeChoice
 from model.shapes import parameters_active, parameters_total, tensor_shapes
 
-_MEMORY_TABLE = Path("/proc/meminfo")
 
-
-def summarise(checkpoint: Checkpoint, *, dtype: DtypeChoice = "auto") -> CheckpointSummary:
-    """Describe a checkpoint for a run in `dtype`; "auto" is the checkpoint's own."""
+def summarise(checkpoint: Checkpoint, *, dtype: DtypeChoice = "auto", plan: Plan | None = None) -> CheckpointSummary:
+    """Describe a checkpoint for a run in `dtype`; "auto" is the checkpoint's own. The default plan is the CPU's."""
     run_dtype: DtypeName = checkpoint.dtype if dtype == "auto" else dtype
+    plan = plan or make_plan(checkpoint, dtype=run_dtype, device=torch.device("cpu"))
     kv_bytes = kv_bytes_per_token(checkpoint.config, DTYPE_BYTES[run_dtype])
     return CheckpointSummary(
         path=str(checkpoint.path),
@@ -31,6 +32,10 @@ def summarise(checkpoint: Checkpoint, *, dtype: DtypeChoice = "auto") -> Checkpo
         has_tokenizer=checkpoint.has_tokenizer,
         notes=list(checkpoint.notes),
         formats=dict(checkpoint.formats),
+        resident_bytes=plan.resident_bytes,
+        expert_cache_bytes=plan.expert_cache_bytes,
+        largest_expert_bytes=plan.expert_bytes,
+        fits=plan.fits,
     )
 
 
@@ -40,12 +45,3 @@ def weight_bytes(checkpoint: Checkpoint, *, dtype: DtypeName) -> int:
         prod(shape) * (4 if ".mlp.gate." in name else DTYPE_BYTES[dtype])
         for name, shape in tensor_shapes(checkpoint.config).items()
     )
-
-
-def free_bytes() -> int:
-    """Memory that programs can still get without swapping; an estimate."""
-    if _MEMORY_TABLE.exists():
-        for line in _MEMORY_TABLE.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

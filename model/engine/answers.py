@@ -1,8 +1,10 @@
 """Small questions about checkpoints and runs, answered between the steps of whatever goes on."""
 
 from model.checkpoint.folder import read_checkpoint
+from model.checkpoint.plan import make_plan
 from model.checkpoint.summary import summarise
 from model.engine.agenda import Work
+from model.engine.opened import aside, choose_device, choose_dtype
 from model.engine.runs import Engine, Run
 from model.lenses import attention
 from model.lenses.latents import as_float32, latents
@@ -23,8 +25,12 @@ from model.problems import Problem
 
 
 def describe(command: Describe) -> Work:
-    """A checkpoint from its headers."""
-    summary = summarise(read_checkpoint(command.path), dtype=command.dtype)
+    """A checkpoint from its headers, and how it would lie in memory if it were opened."""
+    checkpoint = yield from aside(lambda: read_checkpoint(command.path))
+    device = choose_device(command.device)
+    dtype = choose_dtype(command.dtype, checkpoint, device)
+    plan = make_plan(checkpoint, dtype=dtype, device=device, budget_bytes=command.budget_bytes)
+    summary = summarise(checkpoint, dtype=command.dtype, plan=plan)
     yield Described(request=command.request, summary=summary)
 
 

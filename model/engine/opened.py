@@ -1,17 +1,22 @@
 """The open model, and how one is opened."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
 from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import loading
-from model.checkpoint.summary import free_bytes, summarise, weight_bytes
-from model.checkpoint.tokenizer import Tokenizer, read_tokenizer
-from model.config import DtypeName
+from model.checkpoint.plan import Plan, make_plan
+from model.checkpoint.summary import summarise, weight_bytes
+from model.checkpoint.tokenizer import Tokenizer
+from model.checkpoint.tokenizer_files import read_tokenizer
+from model.config import DTYPE_BYTES, DtypeName
+from model.engine import threads
 from model.engine.agenda import Work
 from model.messages import CheckpointSummary, DtypeChoice, Loading, OpenCheckpoint, Opened
 from model.network.decoder import Decoder
@@ -19,6 +24,10 @@ from model.problems import Problem
 
 # Up to this size float32 fits anywhere, is exact, and on most processors as fast as a narrow dtype.
 FLOAT32_BYTES = 2 * 2**30
+ASIDE_SECONDS = 0.005  # between two looks whether something on a thread of its own is done
+_FAST_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,16 +55,22 @@ class OpenModel:
 
 
 def opening(command: OpenCheckpoint, keep: Callable[[OpenModel], None]) -> Work:
-    """Load a checkpoint in pieces and hand it to `keep`. Raises Problem; drop it to cancel."""
+    """Load a checkpoint in pieces and hand it to `keep`. Raises Problem; drop it to cancel.
+
+    The model that is open stays in memory until then. What it takes is not free, so a new one that does not fit
+    beside it is paged, and refused when not even that is possible: nobody is left without a model.
+    """
     began = time.monotonic()
-    checkpoint = read_checkpoint(command.path)
+    checkpoint = yield from aside(lambda: read_checkpoint(command.path))
     device = choose_device(command.device)
     dtype = choose_dtype(command.dtype, checkpoint, device)
-    _check_memory(checkpoint, dtype, device)
-    tokenizer = read_tokenizer(checkpoint.path, vocab_size=checkpoint.config.vocab_size)
-    summary = summarise(checkpoint, dtype=dtype)
-    pieces = loading(checkpoint, dtype=dtype, device=device)
+    plan = make_plan(checkpoint, dtype=dtype, device=device, budget_bytes=command.budget_bytes)
+    _check_memory(checkpoint, plan)
+    tokenizer = yield from aside(lambda: read_tokenizer(checkpoint.path, vocab_size=checkpoint.config.vocab_size))
+    summary = summarise(checkpoint, dtype=dtype, plan=plan)
+    pieces = loading(checkpoint, plan)
     while True:
+        threads.use(threads.ALL)
         try:
             done, total = next(pieces)
         except StopIteration as finished:
@@ -63,8 +78,28 @@ def opening(command: OpenCheckpoint, keep: Callable[[OpenModel], None]) -> Work:
             break
         yield Loading(request=command.request, done=done, total=total)
     keep(OpenModel(checkpoint, summary, decoder, tokenizer, dtype))
-    seconds = time.monotonic() - began
-    yield Opened(request=command.request, summary=summary, device=str(device), dtype=dtype, seconds=seconds)
+    yield Opened(
+        request=command.request,
+        summary=summary,
+        device=str(device),
+        dtype=dtype,
+        seconds=time.monotonic() - began,
+        budget_bytes=plan.budget_bytes,
+    )
+
+
+def aside(work: Callable[[], Result]) -> Generator[None, None, Result]:
+    """Do what cannot pause, such as reading the headers of many files, on a thread; drop it to leave that alone."""
+    thread = ThreadPoolExecutor(1, "aside")
+    future = thread.submit(work)
+    thread.shutdown(wait=False)
+    while True:
+        try:
+            return future.result(ASIDE_SECONDS)
+        except TimeoutError:
+            if future.done():
+                raise
+        yield None
 
 
 def choose_device(name: str) -> torch.device:
@@ -83,18 +118,28 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(choice: DtypeChoice, checkpoint: Checkpoint, device: torch.device) -> DtypeName:
-    """The dtype behind "auto": float32 for what is small and runs on the CPU, otherwise the file's own."""
+    """The dtype behind "auto": float32 for what is small and runs on the CPU, otherwise the one that is stored.
+
+    Formats that no device computes in are expanded to bfloat16, or to float32 on processors that are slow with it.
+    """
     if choice != "auto":
         return choice
-    small = weight_bytes(checkpoint, dtype="float32") <= FLOAT32_BYTES
-    return "float32" if device.type == "cpu" and small else checkpoint.dtype
+    if device.type == "cpu" and weight_bytes(checkpoint, dtype="float32") <= FLOAT32_BYTES:
+        return "float32"
+    stored = max(checkpoint.formats, key=lambda name: checkpoint.formats[name])
+    for name in DTYPE_BYTES:
+        if name == stored:
+            return name
+    fast = any(torch.cpu.get_capabilities().get(feature) for feature in _FAST_BFLOAT16)
+    return "bfloat16" if fast or device.type != "cpu" else "float32"
 
 
-def _check_memory(checkpoint: Checkpoint, dtype: DtypeName, device: torch.device) -> None:
-    needed = weight_bytes(checkpoint, dtype=dtype)
-    free = free_bytes() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
-    if needed > free:
+def _check_memory(checkpoint: Checkpoint, plan: Plan) -> None:
+    if not plan.fits:
+        experts = plan.fewest_slots * plan.expert_bytes
         raise Problem(
-            f"{checkpoint.path} needs {needed / 1e9:.1f} GB in {dtype}, and {device} has {free / 1e9:.1f} GB free; "
-            "choose a smaller dtype or another device."
+            f"{checkpoint.path} needs {plan.least_bytes / 1e9:.2f} GB in {plan.dtype} that cannot be given back "
+            f"(weights {plan.dense_bytes / 1e9:.2f}, one token's experts {experts / 1e9:.2f}, "
+            f"a run {plan.working_bytes / 1e9:.2f}), and {plan.device} may use {plan.budget_bytes / 1e9:.2f} GB; "
+            "raise the budget, close other programs, or choose another dtype or device."
         )

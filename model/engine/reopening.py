@@ -6,7 +6,7 @@ import torch
 
 from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.folder import read_checkpoint
-from model.checkpoint.loading import TORCH_DTYPES
+from model.checkpoint.plan import TORCH_DTYPES
 from model.engine.agenda import Work
 from model.engine.inbox import Inbox
 from model.engine.reporter import Reporter

@@ -11,7 +11,8 @@ import torch
 
 from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.folder import read_checkpoint
-from model.checkpoint.loading import load, loading
+from model.checkpoint.loading import DtypeChoice, load, loading
+from model.checkpoint.plan import make_plan
 from model.network.weights import MoeWeights
 from model.problems import Problem
 from model.tensorfile import write_tensors
@@ -61,7 +62,9 @@ def test_a_float32_run_of_a_bfloat16_file_converts_once_into_plain_tensors(tmp_p
 @pytest.mark.parametrize(
     ("choice", "dtype"), [("auto", torch.bfloat16), ("float16", torch.float16), ("float32", torch.float32)]
 )
-def test_the_run_has_the_dtype_that_was_asked_for_but_routers_stay_float32(tmp_path: Path, choice, dtype) -> None:
+def test_the_run_has_the_dtype_that_was_asked_for_but_routers_stay_float32(
+    tmp_path: Path, choice: DtypeChoice, dtype: torch.dtype
+) -> None:
     decoder = load(in_bfloat16(tmp_path), dtype=choice, device=CPU)
     moe = decoder.weights.layers[1].moe
     assert isinstance(moe, MoeWeights)
@@ -89,7 +92,7 @@ def test_a_header_of_odd_length_still_loads(tmp_path: Path) -> None:
 def test_progress_rises_to_the_whole_in_small_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.checkpoint.loading._YIELD_SECONDS", -1.0)
     checkpoint = read_checkpoint(write_sample(tmp_path, vocab_size=40_000, hidden_size=256))
-    progress = list(loading(checkpoint, dtype="bfloat16", device=CPU))
+    progress = list(loading(checkpoint, make_plan(checkpoint, dtype="bfloat16", device=CPU)))
     done = [step for step, _ in progress]
     total = progress[0][1]
     assert done[0] == 0
@@ -100,12 +103,13 @@ def test_progress_rises_to_the_whole_in_small_pieces(tmp_path: Path, monkeypatch
 
 def test_a_dropped_load_lets_go_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.checkpoint.loading._YIELD_SECONDS", -1.0)
-    steps = loading(read_checkpoint(write_sample(tmp_path)), device=CPU)
+    checkpoint = read_checkpoint(write_sample(tmp_path))
+    steps = loading(checkpoint, make_plan(checkpoint, dtype="float32", device=CPU))
     next(steps)  # nothing done yet
     next(steps)
     assert str(tmp_path) in Path("/proc/self/maps").read_text()
     steps.close()
-    del steps
+    del steps, checkpoint
     gc.collect()
     assert str(tmp_path) not in Path("/proc/self/maps").read_text()
 

@@ -6,7 +6,8 @@ import torch
 
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
-from model.checkpoint.summary import free_bytes, summarise
+from model.checkpoint.memory import free_bytes
+from model.checkpoint.summary import summarise
 from model.messages import Described, decode_event, encode
 from tests.model.checkpoint.sample import write_sample
 
