@@ -1,11 +1,12 @@
 # make setup   .venv with pinned dependencies, and the system libraries Qt needs (or one line that names them)
 # make run     the window, on the bundled model; without a display: the tour's pictures in out/tour
 # make test    format, lint, types, import contracts, tests
+# make fuzz    every reader of outside files for SECONDS=300 each, two at a time on two cores (half an hour)
 # make pictures   every picture of README and docs, made by the app
 
 PYTHON := .venv/bin/python
 
-.PHONY: setup run test pictures
+.PHONY: setup run test fuzz pictures
 
 setup:
 	@bash .ci/setup
@@ -19,6 +20,10 @@ test: setup
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	QT_QPA_PLATFORM=offscreen .venv/bin/pytest
+
+fuzz: setup
+	@$(PYTHON) -c "import atheris" 2>/dev/null || $(PYTHON) -m pip install --quiet --disable-pip-version-check atheris==3.0.0
+	$(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),300) --seed $(or $(SEED),1) $(READERS)
 
 pictures: setup
 	$(PYTHON) -m tests.foreign out/deepseek-v3-random

@@ -29,7 +29,7 @@ from tests.model.checkpoint.sample import write_config, write_index
 
 DEEP = "[" * 5000 + "]" * 5000
 TWICE = '{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
-MANY = '{"__metadata__":{},' + ",".join(f'"{n}":0' for n in range(200_001)) + "}"
+MANY = '{"__metadata__":{},' + ",".join(f'"{n}":0' for n in range(300_001)) + "}"
 OUTSIDE = "points outside its folder"
 
 LENGTHS = of_case(
@@ -110,7 +110,7 @@ SHAPES = of_case(
 NAMES = of_case(
     8,
     {
-        "200,001 tensors": Bad(with_header(MANY), "lists 200,001 tensors"),
+        "300,001 tensors": Bad(with_header(MANY), "lists 300,001 tensors"),
         "name of a megabyte": Bad(with_entry(name="n" * 10**6), "longer than 512 bytes"),
         "name of 513 bytes": Bad(with_entry(name="n" * 513), "longer than 512 bytes"),
         "no name": Bad(with_entry(name=""), "'' is empty"),
