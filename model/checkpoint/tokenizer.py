@@ -1,32 +1,35 @@
-"""Text to token ids and back, through the checkpoint's own `tokenizer.json`; every fault of it is a Problem."""
+"""Text to token ids and back, through the checkpoint's own tokenizer; every fault of it is a Problem."""
 
-import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
-import tokenizers
-
-from model.checkpoint.pieces import PieceReader
-from model.outside import parse_json, read_bounded, read_json_object
+from model.checkpoint.library import Library
 from model.problems import Problem
 
-TOKENIZER_LIMIT = 64 * 2**20
-SETTINGS_LIMIT = 2**20
-VOCABULARY_LIMIT = 2_000_000
 PROMPT_LIMIT = 2 * 10**6  # bytes of UTF-8
-_CONTROL = re.compile(r"<[|｜].+[|｜]>")
-_GROWTH_LIMIT = 64  # characters that a normaliser may put in place of a match
+VOCABULARY_LIMIT = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Part of a prompt. Control tokens are recognised only in what the checkpoint itself wrote."""
+
+    text: str
+    typed: bool  # by a person: what looks like a control token in it is text
 
 
 class Tokenizer:
-    """Encodes prompts and shows tokens. `prefix` are the ids in front of every prompt: the BOS, or nothing."""
+    """Encodes prompts and shows tokens. `prefix` are the ids in front of every prompt: the BOS, or nothing.
 
-    def __init__(self, library: tokenizers.Tokenizer, *, pieces: PieceReader, prefix: Sequence[int]) -> None:
+    `notes` are sentences about what is odd in the vocabulary.
+    """
+
+    def __init__(self, library: Library, *, prefix: Sequence[int], notes: Sequence[str] = ()) -> None:
         self._library = library
-        self._pieces = pieces
         self.prefix = tuple(prefix)
+        self.notes = tuple(notes)
 
     def encode(self, text: str, *, parse_control: bool = False) -> list[int]:
         """Token ids of a prompt, BOS in front when the checkpoint wants one, never twice.
@@ -34,104 +37,83 @@ class Tokenizer:
         What looks like a control token stays text unless `parse_control`. Lone surrogates become U+FFFD.
         Raises Problem for more than 2 MB of text, or when the tokenizer fails.
         """
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if len(text.encode()) > PROMPT_LIMIT:
-            raise Problem(f"The prompt is longer than {PROMPT_LIMIT:,} bytes; shorten it.")
-        self._library.encode_special_tokens = not parse_control
-        with _as_problem("this prompt"):
-            ids = list(self._library.encode(text, add_special_tokens=False).ids)
+        ids = self._ids(_bounded(text), parse_control=parse_control)
         begun = tuple(ids[: len(self.prefix)]) == self.prefix
         return ids if begun else [*self.prefix, *ids]
 
+    def encode_spans(self, spans: Sequence[Span]) -> list[int]:
+        """Ids of one text in several parts, nothing put in front: control tokens count where they are not `typed`.
+
+        Text is cut only at those control tokens, where the tokenizer would cut it too: byte pairs merge across
+        the border between what a template wrote and what a person typed as if one had written both.
+        Raises Problem like `encode`.
+        """
+        _bounded("".join(span.text for span in spans))
+        ids: list[int] = []
+        text: list[str] = []
+        for part, token in self._cut(spans):
+            if token is None:
+                text.append(part)
+                continue
+            ids += [*self._ids(_bounded("".join(text)), parse_control=False), token]
+            text.clear()
+        return ids + self._ids(_bounded("".join(text)), parse_control=False)
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, control tokens left out. Ids without a token add nothing."""
-        with _as_problem("these tokens"):
-            return str(self._library.decode([token for token in ids if token >= 0]))
+        with as_problem("these tokens"):
+            return self._library.decode([token for token in ids if token >= 0])
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each token by itself, raw; bytes that are no whole character alone appear as ‹E4›."""
-        return [self._pieces.piece(token) for token in ids]
+        return [self._library.piece(token) for token in ids]
 
+    def _cut(self, spans: Sequence[Span]) -> Iterator[tuple[str, int | None]]:
+        """The same text as (text, None) and (control token, its id)."""
+        controls = self._library.controls
+        # The longest first: <|a|> must not hide <|a|>b.
+        pattern = re.compile("|".join(map(re.escape, sorted(filter(None, controls), key=len, reverse=True))) or "(?!)")
+        for span in spans:
+            done = 0
+            for match in () if span.typed else pattern.finditer(span.text):
+                yield span.text[done : match.start()], None
+                yield match[0], controls[match[0]]
+                done = match.end()
+            yield span.text[done:], None
 
-def read_tokenizer(folder: str | Path, *, vocab_size: int | None = None) -> Tokenizer | None:
-    """The tokenizer of a checkpoint folder, or None when it has no `tokenizer.json`.
-
-    Raises Problem when it is damaged, or when it has ids that an embedding of `vocab_size` rows lacks.
-    """
-    path = Path(folder) / "tokenizer.json"
-    if not path.is_file():
-        return None
-    content = read_bounded(path, limit=TOKENIZER_LIMIT)
-    described = parse_json(content, where=str(path))
-    if not isinstance(described, dict):
-        raise Problem(f"{path} does not hold a JSON object; get the file again.")
-    _refuse_growth(described.get("normalizer"), path)
-    with _as_problem(str(path)):
-        library = tokenizers.Tokenizer.from_str(_with_marked_controls(described) or content.decode())
-        # Patterns are compiled, and may fail, only when they are first used.
-        library.encode("a  b1, é")
-        vocabulary = library.get_vocab(with_added_tokens=True)
-    _check_ids(vocabulary.values(), vocab_size, path)
-    settings_path = path.with_name("tokenizer_config.json")
-    settings = read_json_object(settings_path, limit=SETTINGS_LIMIT) if settings_path.is_file() else {}
-    return Tokenizer(library, pieces=PieceReader(library, described), prefix=_prefix(library, settings))
-
-
-def _with_marked_controls(described: dict[str, object]) -> str | None:
-    """The same tokenizer with tokens like <｜User｜> marked special, or None when it needs no change.
-
-    DeepSeek's files leave that mark off, and only marked tokens can be kept as text.
-    """
-    added = described.get("added_tokens")
-    tokens = [token for token in added if isinstance(token, dict)] if isinstance(added, list) else []
-    unmarked = [token for token in tokens if not token.get("special") and _CONTROL.fullmatch(str(token.get("content")))]
-    for token in unmarked:
-        token["special"] = True
-    return json.dumps(described) if unmarked else None
-
-
-def _prefix(library: tokenizers.Tokenizer, settings: dict[str, object]) -> list[int]:
-    """`add_bos_token` decides when it is there; otherwise the tokenizer's own post-processor."""
-    wanted = settings.get("add_bos_token")
-    if wanted is None:
-        bare, full = (library.encode("a", add_special_tokens=special).ids for special in (False, True))
-        starts = [start for start in range(len(full)) if full[start : start + len(bare)] == bare]
-        return list(full[: starts[0]]) if starts else []
-    bos = settings.get("bos_token")
-    content = bos.get("content") if isinstance(bos, dict) else bos
-    token = library.token_to_id(content) if isinstance(content, str) else None
-    return [token] if wanted is True and token is not None else []
-
-
-def _check_ids(ids: Collection[int], vocab_size: int | None, path: Path) -> None:
-    if len(ids) > VOCABULARY_LIMIT:
-        raise Problem(f"{path} has {len(ids):,} tokens; at most {VOCABULARY_LIMIT:,} are read.")
-    largest = max(ids, default=0)
-    if vocab_size is not None and largest >= vocab_size:
-        raise Problem(
-            f"{path} has token id {largest:,}, but the embedding has {vocab_size:,} rows; get matching files."
-        )
-
-
-def _refuse_growth(normaliser: object, path: Path) -> None:
-    """A normaliser that puts a megabyte in place of a letter would fill the memory at the first prompt."""
-    if not isinstance(normaliser, dict):
-        return
-    texts = (normaliser.get("content"), normaliser.get("prepend"))
-    if any(isinstance(text, str) and len(text) > _GROWTH_LIMIT for text in texts):
-        raise Problem(f"{path} has a normaliser that inserts more than {_GROWTH_LIMIT} characters; get the file again.")
-    inner = normaliser.get("normalizers")
-    for part in inner if isinstance(inner, list) else []:
-        _refuse_growth(part, path)
+    def _ids(self, text: str, *, parse_control: bool) -> list[int]:
+        with as_problem("this prompt"):
+            return self._library.encode(text, parse_control=parse_control) if text else []
 
 
 @contextmanager
-def _as_problem(what: str) -> Iterator[None]:
+def as_problem(what: str) -> Iterator[None]:
     """The library's errors, and its panics, which derive from BaseException, as one Problem."""
     try:
         yield
     except BaseException as fault:
-        if not isinstance(fault, Exception) and type(fault).__name__ != "PanicException":
+        if isinstance(fault, Problem) or (
+            not isinstance(fault, Exception) and type(fault).__name__ != "PanicException"
+        ):
             raise
         reason = ascii(str(fault))[1:-1][:120]
         raise Problem(f"The tokenizer failed on {what} ({reason}); use token ids or get it again.") from None
+
+
+def _bounded(text: str) -> str:
+    """The text without lone surrogates. Raises Problem when it is too long."""
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if len(text.encode()) > PROMPT_LIMIT:
+        raise Problem(f"The prompt is longer than {PROMPT_LIMIT:,} bytes; shorten it.")
+    return text
+
+
+def check_ids(ids: Collection[int], vocab_size: int | None, where: str) -> None:
+    """Raises Problem for more tokens than are read, and for an id that an embedding of `vocab_size` rows lacks."""
+    if len(ids) > VOCABULARY_LIMIT:
+        raise Problem(f"{where} has {len(ids):,} tokens; at most {VOCABULARY_LIMIT:,} are read.")
+    largest = max(ids, default=0)
+    if vocab_size is not None and largest >= vocab_size:
+        raise Problem(
+            f"{where} has token id {largest:,}, but the embedding has {vocab_size:,} rows; get matching files."
+        )

@@ -63,10 +63,10 @@ def read_container(path: str | Path) -> Container:
             if name in infos:
                 cursor.refuse(f"the tensor {name[:80]!a} is listed twice")
             infos[name] = entry
-        digest = cursor.digest()
-    data_start = cursor.position + -cursor.position % alignment
-    _check_ranges(cursor, infos, alignment, data_start, file_bytes, path)
-    return Container(metadata, infos, data_start, file_bytes, digest)
+        if infos:
+            cursor.take(-cursor.position % alignment)
+        _check_ranges(cursor, infos, alignment, file_bytes, path)
+        return Container(metadata, infos, cursor.position, file_bytes, cursor.digest())
 
 
 def type_sizes(dtype: str) -> tuple[int, int]:
@@ -180,16 +180,14 @@ def _name(cursor: Cursor, what: str) -> str:
     return name
 
 
-def _check_ranges(
-    cursor: Cursor, tensors: dict[str, Entry], alignment: int, data_start: int, file_bytes: int, path: Path
-) -> None:
+def _check_ranges(cursor: Cursor, tensors: dict[str, Entry], alignment: int, file_bytes: int, path: Path) -> None:
     """The data of the tensors must follow one another, padded to the alignment, within the file."""
-    due = 0
-    end = 0
+    due = end = 0
     for name, entry in sorted(tensors.items(), key=lambda item: item[1].start):
         if entry.start != due:
             cursor.refuse(f"tensor {name[:80]!a} starts at byte {entry.start:,}, where {due:,} was due")
         end = entry.end
         due = end + -end % alignment
-    if tensors and data_start + end > file_bytes:
-        raise Problem(f"{path} is cut off: it has {file_bytes:,} of {data_start + end:,} bytes; download it again.")
+    whole = cursor.position + end
+    if whole > file_bytes:
+        raise Problem(f"{path} is cut off: it has {file_bytes:,} of {whole:,} bytes; download it again.")

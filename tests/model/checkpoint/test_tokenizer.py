@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from model.checkpoint.pieces import shown_bytes
-from model.checkpoint.tokenizer import PROMPT_LIMIT, Tokenizer, read_tokenizer
+from model.checkpoint.tokenizer import PROMPT_LIMIT, Tokenizer
+from model.checkpoint.tokenizer_files import read_tokenizer
 from model.problems import Problem
 
 BOS, EOS = "<｜begin▁of▁sentence｜>", "<|endoftext|>"

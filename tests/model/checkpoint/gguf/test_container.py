@@ -11,7 +11,7 @@ from gguf import GGMLQuantizationType, GGUFWriter
 
 from model.checkpoint.gguf.container import read_container
 from model.problems import Problem
-from model.tensorfile import Entry
+from model.tensorfile import TENSOR_LIMIT, Entry
 from tests.model.checkpoint.gguf.hand import ARRAY, BOOL, F32, TEXT, U32, Gguf, array, key, tensor, text, u32
 
 FLOATS = 0  # ggml's number of F32
@@ -85,7 +85,7 @@ BAD: dict[str, tuple[Gguf | bytes, str]] = {
     "big-endian": (Gguf(version=3 << 24), "big-endian"),
     "2**63 keys": (Gguf(key_count=HUGE), "at most 10,000 are read"),
     "more keys than fit": (Gguf(key_count=9_999), "more than fit into it"),
-    "2**64 − 1 tensors": (Gguf(tensor_count=2**64 - 1), "at most 200,000 are read"),
+    "2**64 − 1 tensors": (Gguf(tensor_count=2**64 - 1), f"at most {TENSOR_LIMIT:,} are read"),
     "more tensors than fit": (Gguf(tensor_count=100_000), "more than fit into it"),
     "a key twice": (Gguf([u32("a", 1), u32("a", 2)]), "'a' appears twice"),
     "an empty key": (Gguf([u32("", 1)]), "is empty"),
