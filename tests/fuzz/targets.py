@@ -18,7 +18,7 @@ from model.checkpoint.families.table import parse_config
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.gguf.container import read_container
 from model.checkpoint.summary import summarise
-from model.checkpoint.tokenizer import read_tokenizer
+from model.checkpoint.tokenizer_files import read_tokenizer
 from model.messages import Array, decode_command, decode_event
 from model.network.rope import frequencies, softmax_scale
 from model.outside import parse_json
