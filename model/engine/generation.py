@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +15,7 @@ from model.engine import threads
 from model.engine.agenda import Work
 from model.engine.opened import OpenModel
 from model.engine.reporter import Reporter
-from model.messages import Generate
+from model.messages import Event, Generate
 from model.network.cache import LatentCache
 from model.network.decoder import new_probe
 from model.network.sampling import Sampler
@@ -21,19 +23,15 @@ from model.problems import Problem
 from model.recording.columns import TOP_TOKENS, StepRow
 from model.recording.manifest import Reason
 from model.recording.recorder import Recorder
-from model.shapes import parameters_active
 
 CHUNK_TOKENS = 512
 SMALLEST_CHUNK = 64  # below this the weights are read more often than they are used
 LOGITS_ELEMENTS = 2**25  # of one chunk: 128 MB in float32
-PIECE_OPERATIONS = 2**30  # multiplications that a slow core does in some 50 ms
 
 
 def chunk_tokens(config: ModelConfig) -> int:
     """Tokens per prefill step. Depends on the model alone, so the same prompt gives the same numbers again."""
-    by_logits = max(SMALLEST_CHUNK, LOGITS_ELEMENTS // config.vocab_size)
-    by_time = max(SMALLEST_CHUNK, PIECE_OPERATIONS // parameters_active(config))
-    return min(CHUNK_TOKENS, by_logits, by_time)
+    return min(CHUNK_TOKENS, max(SMALLEST_CHUNK, LOGITS_ELEMENTS // config.vocab_size))
 
 
 def beyond_dense(tokens: int) -> str:
@@ -75,6 +73,7 @@ class Generation:
         self.prefill_seconds = 0.0
         self.decode_seconds = 0.0
         self.decoded = 0
+        self._computed = 0.0  # seconds of the prefill so far
         self._command = command
         self._model = model
         self._decoder = model.decoder
@@ -102,34 +101,53 @@ class Generation:
         probe = new_probe(self._decoder, min(size, len(ids)))
         before: Tensor | None = None  # logits of the last token fed
         for start in range(0, len(ids), size):
-            began = time.perf_counter()
-            threads.use(threads.ALL)
             part = ids[start : start + size]
-            with torch.inference_mode():
-                logits_TV = self._decoder.step(
-                    self._tensor(part), self._cache, probe=probe, logits="all", length=len(ids)
-                )
+            began = self._computed
+            logits_TV = yield from self._layers(
+                self._decoder.stepping(self._tensor(part), self._cache, probe=probe, logits="all", length=len(ids))
+            )
+            wanted = start + size >= len(ids) and self._command.max_new_tokens > 0
+            with self._timed(), torch.inference_mode():
                 log_probability = _prompt_log_probability(before, logits_TV, part)
                 before = logits_TV[-1]
-                wanted = start + size >= len(ids) and self._command.max_new_tokens > 0
                 choice = self._choose(before) if wanted else NOTHING_CHOSEN
-            seconds = time.perf_counter() - began
-            kept = logits_TV if self._command.keep_logits else None
-            step = self._row(choice, seconds, decode=False)
-            self._recorder.append(
-                probe,
-                self._cache,
-                ids=part,
-                texts=self._model.pieces(part),
-                log_probability=log_probability.numpy(),
-                step=step,
-                logits=kept,
-            )
-            self.prefill_seconds += time.perf_counter() - began
+            step = self._row(choice, self._computed - began, decode=False)
+            with self._timed():
+                self._recorder.append(
+                    probe,
+                    self._cache,
+                    ids=part,
+                    texts=self._model.pieces(part),
+                    log_probability=log_probability.numpy(),
+                    step=step,
+                    logits=logits_TV if self._command.keep_logits else None,
+                )
+            self.prefill_seconds = self._computed
             self._last = choice
             if wanted:
                 self._check()
             yield self._reporter.due()
+
+    def _layers(self, pieces: Generator[None, None, Tensor]) -> Generator[Event | None, None, Tensor]:
+        """One layer after the other, so that a large model's prompt can be stopped and questions come in between."""
+        while True:
+            threads.use(threads.ALL)
+            with self._timed(), torch.inference_mode():
+                try:
+                    next(pieces)
+                except StopIteration as finished:
+                    logits_TV: Tensor = finished.value
+                    return logits_TV
+            yield None
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Count the time of a part of the prefill; what others do in between is not the run's."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._computed += time.perf_counter() - began
 
     def decode(self) -> Work:
         """Choose and feed tokens until an end token, the asked number or the end of the context."""

@@ -1,5 +1,6 @@
 """The decoder: token ids and a latent cache in, logits out. A Probe, if given, learns what happened."""
 
+from collections.abc import Generator
 from typing import Literal, NamedTuple
 
 import torch
@@ -69,6 +70,25 @@ class Decoder:
 
         `length` is the whole prompt's when these tokens are a part of it; None: nothing behind them is known yet.
         """
+        pieces = self.stepping(ids_T, cache, probe=probe, absorbed=absorbed, logits=logits, length=length)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as finished:
+                told: Tensor = finished.value
+                return told
+
+    def stepping(
+        self,
+        ids_T: Tensor,
+        cache: LatentCache,
+        *,
+        probe: Probe[Tensor] | None = None,
+        absorbed: bool = False,
+        logits: Literal["last", "all"] = "last",
+        length: int | None = None,
+    ) -> Generator[None, None, Tensor]:
+        """A step that pauses behind every layer. Dropped half way it leaves the cache as it was."""
         tokens, start = len(ids_T), cache.length
         cache.reserve(tokens)
         step = Step(
@@ -85,6 +105,7 @@ class Decoder:
             x_TD, late_TD, trace = self.layer(index, x_TD, step, late_TD)
             if probe is not None:
                 traces.append(trace)
+            yield
         cache.advance(tokens)
         if probe is not None:
             _report(probe, traces, tokens)
