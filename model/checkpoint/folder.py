@@ -6,16 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.checkpoint.checkpoint import Checkpoint
-from model.checkpoint.families.table import Parsed, parse_config
-from model.checkpoint.formats.floats import FLOATS, RUN_DTYPES, StoredFloats
-from model.checkpoint.mapped import MappedFile
-from model.checkpoint.names import Source, locate
+from model.checkpoint.describing import describe
+from model.checkpoint.families.table import parse_config
+from model.checkpoint.formats.scheme import read_scheme
+from model.checkpoint.names import locate
 from model.checkpoint.shards import INDEX, SINGLE, Shard, read_shards
 from model.checkpoint.stored import Stored, bytes_by_format
+from model.config import DtypeName
 from model.outside import parse_json, read_bounded, read_json_object
 from model.problems import Problem
 
 CONFIG_LIMIT = 10**6
+_RUN_DTYPES: dict[str, DtypeName] = {
+    "float32": "float32",
+    "bfloat16": "bfloat16",
+    "float16": "float16",
+    "float64": "float32",
+}
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -26,12 +33,13 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         reason = getattr(error, "strerror", None) or "no such user"
         raise Problem(f"{str(path)[:200]} cannot be opened ({reason}); check the path and its permissions.") from None
     content = read_bounded(folder / "config.json", limit=CONFIG_LIMIT)
-    parsed = _parse(content, folder)
+    values = _config_values(content, folder)
+    parsed = parse_config(values, folder / "config.json")
+    scheme = read_scheme(values, folder / "config.json")
     shards = read_shards(folder)
     notes = list(parsed.notes)
-    sources = locate(shards, parsed.config, parsed.canonical, notes)
-    tensors = _stored(shards, sources)
-    dtype = parsed.dtype or RUN_DTYPES[sources["model.embed_tokens.weight"].entry.dtype]
+    tensors = describe(shards, locate(shards, parsed.config, parsed.canonical, notes), scheme)
+    dtype = parsed.dtype or _dtype(tensors["model.embed_tokens.weight"])
     has_tokenizer = (folder / "tokenizer.json").is_file()
     if not has_tokenizer:
         notes.append("There is no tokenizer.json: prompts are token ids.")
@@ -62,7 +70,7 @@ def _folder(path: Path) -> Path:
     raise Problem(f"{path} does not exist; check the path.")
 
 
-def _parse(content: bytes, folder: Path) -> Parsed:
+def _config_values(content: bytes, folder: Path) -> dict[str, object]:
     """config.json, with the token ids of generation_config.json in front where it names some."""
     path = folder / "config.json"
     values = parse_json(content, where=str(path))
@@ -72,29 +80,12 @@ def _parse(content: bytes, folder: Path) -> Parsed:
         generation = read_json_object(folder / "generation_config.json", limit=CONFIG_LIMIT)
         ids = {key: generation[key] for key in ("bos_token_id", "eos_token_id") if generation.get(key) is not None}
         values = values | ids
-    return parse_config(values, path)
+    return values
 
 
-def _stored(shards: tuple[Shard, ...], sources: dict[str, Source]) -> dict[str, Stored]:
-    """Raises Problem when any tensor is stored as something else than floats."""
-    files = [_mapped(shard) for shard in shards]
-    tensors: dict[str, Stored] = {}
-    for name, (shard, stored, entry, expert, rows) in sources.items():
-        if entry.dtype not in FLOATS:
-            where = f"{stored} in {shards[shard].path}"
-            raise Problem(f"{where} is stored as {entry.dtype}, which is not supported yet; use a bf16 copy.")
-        start, shape = shards[shard].header.data_start + entry.start, entry.shape
-        if expert is not None and rows is not None:
-            _, height, width = entry.shape
-            start += (expert * height + rows[0]) * width * FLOATS[entry.dtype].itemsize
-            shape = (rows[1] - rows[0], width)
-        tensors[name] = StoredFloats(files[shard], start, shape, entry.dtype)
-    return tensors
-
-
-def _mapped(shard: Shard) -> MappedFile:
-    header = shard.header
-    return MappedFile(shard.path, file_bytes=header.file_bytes, head=(8, header.data_start), digest=header.digest)
+def _dtype(embedding: Stored) -> DtypeName:
+    """The dtype to run in when the config names none."""
+    return _RUN_DTYPES.get(embedding.format, "bfloat16")
 
 
 def _fingerprint(content: bytes, shards: tuple[Shard, ...]) -> str:

@@ -13,6 +13,10 @@ from model.tensorfile import Entry
 _FUSED = re.compile(r"(.*\.mlp\.experts)\.(gate_up_proj|down_proj)")
 _LAYER = re.compile(r"model\.layers\.(\d+)\.")
 _EXPERT = re.compile(r"\.mlp\.experts\.(\d+)\.")
+# What a quantised tensor has beside it, as "X.weight_scale_inv" beside "X.weight" or "X.weight_packed".
+_COMPANIONS = ("_scale_inv", "_scale", "_shape", "_zero_point", "_g_idx")
+PACKED = "_packed"
+_EXPERT_LIMIT = 4_096
 _SHOWN = 4
 
 
@@ -26,27 +30,56 @@ class Source(NamedTuple):
     rows: tuple[int, int] | None = None
 
 
+class Located(NamedTuple):
+    """Where every tensor that the config asks for is, and its shape, by the network's names.
+
+    `companions` is what quantised tensors have beside them, by its names in the files.
+    """
+
+    sources: dict[str, Source]
+    shapes: dict[str, Shape]
+    companions: dict[str, Source]
+
+
 def locate(
     shards: tuple[Shard, ...], config: ModelConfig, canonical: Callable[[str], str | None], notes: list[str]
-) -> dict[str, Source]:
-    """Where every tensor that the config asks for is stored; `canonical` turns stored names into the network's.
+) -> Located:
+    """Find every tensor that the config asks for; `canonical` turns stored names into the network's.
 
     Strict: raises Problem when one is missing, has another shape or is there twice. Tensors that nothing asks for
-    are noted.
+    are noted; scales and the like belong to their weights.
     """
     expected = tensor_shapes(config)
+    everything = _everything(shards)
+    companions = {name: source for name, source in everything.items() if _accompanies(name, everything)}
     found: dict[str, Source] = {}
-    for number, shard in enumerate(shards):
-        for stored, entry in shard.header.entries.items():
-            name = canonical(stored)
-            for part, source in _unfused(name, Source(number, stored, entry)) if name is not None else ():
-                if part in found:
-                    other = found[part].stored
-                    raise Problem(f"{shard.path} holds {stored}, which is {other} again; download the folder again.")
-                found[part] = source
+    for stored, source in everything.items():
+        name = None if stored in companions else canonical(stored.removesuffix(PACKED))
+        for part, slice_ in _unfused(name, source) if name is not None else ():
+            if part in found:
+                raise Problem(
+                    f"{shards[source.shard].path} holds {stored}, which is {found[part].stored} once more; "
+                    "download the folder again."
+                )
+            found[part] = slice_
     _compare(expected, found, config)
     _note_extras(found.keys() - expected.keys(), config, notes)
-    return {name: found[name] for name in expected}
+    return Located({name: found[name] for name in expected}, expected, companions)
+
+
+def _everything(shards: tuple[Shard, ...]) -> dict[str, Source]:
+    return {
+        stored: Source(number, stored, entry)
+        for number, shard in enumerate(shards)
+        for stored, entry in shard.header.entries.items()
+    }
+
+
+def _accompanies(name: str, everything: Mapping[str, Source]) -> bool:
+    if not name.endswith(_COMPANIONS):
+        return False
+    owners = [name.removesuffix(ending) for ending in _COMPANIONS if name.endswith(ending)]
+    return any(owner in everything or owner + PACKED in everything for owner in owners)
 
 
 def _unfused(name: str, source: Source) -> Iterator[tuple[str, Source]]:
@@ -60,15 +93,19 @@ def _unfused(name: str, source: Source) -> Iterator[tuple[str, Source]]:
         parts = [("down_proj", 0, rows)]
     else:
         parts = [("gate_proj", 0, rows // 2), ("up_proj", rows // 2, rows)]
-    for expert in range(experts):
+    for expert in range(min(experts, _EXPERT_LIMIT)):  # a header may claim billions of empty ones
         for part, start, end in parts:
             yield f"{match[1]}.{expert}.{part}.weight", source._replace(expert=expert, rows=(start, end))
 
 
-def _shape(source: Source) -> Shape:
-    if source.rows is None:
-        return source.entry.shape
-    return source.rows[1] - source.rows[0], source.entry.shape[2]
+def _shape(source: Source, expected: Shape) -> Shape:
+    """As the network has it. Packed rows are filled up to whole words, so their length is the config's to say."""
+    if source.rows is not None:
+        return source.rows[1] - source.rows[0], source.entry.shape[2]
+    if source.stored.endswith(PACKED) and len(source.entry.shape) == 2:
+        rows, words = source.entry.shape
+        return (rows, expected[-1] if words == -(-expected[-1] // 8) else 8 * words)
+    return source.entry.shape
 
 
 def _compare(expected: Mapping[str, Shape], found: Mapping[str, Source], config: ModelConfig) -> None:
@@ -77,9 +114,10 @@ def _compare(expected: Mapping[str, Shape], found: Mapping[str, Source], config:
             f"the checkpoint lacks {len(missing)} of {len(expected)} tensors that its config asks for "
             f"({', '.join(missing[:_SHOWN])}{_experts_hint(found, config)}); download it again or correct config.json."
         )
-    if wrong := [name for name in expected if _shape(found[name]) != expected[name]]:
+    if wrong := [name for name in expected if _shape(found[name], expected[name]) != expected[name]]:
         shown = ", ".join(
-            f"{name} is {list(_shape(found[name]))} instead of {list(expected[name])}" for name in wrong[:_SHOWN]
+            f"{name} is {list(_shape(found[name], expected[name]))} instead of {list(expected[name])}"
+            for name in wrong[:_SHOWN]
         )
         raise Problem(
             f"{len(wrong)} tensors have another shape than config.json asks for ({shown}); correct config.json."
