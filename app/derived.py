@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from app.runs import Run
 from model.lenses.balance import Load, count
-from model.lenses.routing import coactivation, weight_sums
+from model.lenses.routing import coactivation, counts, weight_sums
 from model.placement import Placement, PlacementName, place
 
 
@@ -15,7 +15,8 @@ from model.placement import Placement, PlacementName, place
 class Derived:
     """Running counts of one run under one placement.
 
-    load        device and expert load so far (`model.lenses.balance.Load`)
+    load        device and expert load so far (`model.lenses.balance.Load`), of experts that have weights
+    counts_ME   how many tokens chose each expert, zero experts included
     weights_ME  sum of the weights each expert was multiplied by
     """
 
@@ -23,6 +24,7 @@ class Derived:
     placement: Placement
     tokens: int
     load: Load
+    counts_ME: NDArray[np.int64]
     weights_ME: NDArray[np.float64]
 
 
@@ -65,9 +67,13 @@ class Counter:
     def _begin(self, run: Run, name: PlacementName, devices: int) -> Derived:
         router, layers = run.info.config.router, len(run.info.config.moe_layers)
         assert router is not None
-        placement = place(name, layers=layers, experts=router.experts, devices=devices)
+        # Zero experts have no weights, so no device holds them.
+        placement = place(name, layers=layers, experts=router.stored_experts, devices=devices)
         nothing = np.empty((0, layers, router.experts_per_token), dtype=np.int64)
-        return Derived(run.info.run, placement, 0, count(nothing, placement), np.zeros((layers, router.experts)))
+        shape = (layers, router.experts)
+        return Derived(
+            run.info.run, placement, 0, count(nothing, placement), np.zeros(shape, np.int64), np.zeros(shape)
+        )
 
 
 def _counted(known: Derived, run: Run) -> Derived:
@@ -81,5 +87,6 @@ def _counted(known: Derived, run: Run) -> Derived:
         known.placement,
         run.tokens,
         known.load + count(ids, known.placement, first_token=known.tokens),
+        known.counts_ME + counts(ids, experts=experts),
         known.weights_ME + weight_sums(ids, weights, experts=experts),
     )

@@ -71,7 +71,8 @@ def _routing_measure(key: str, run: Run, row: int, placement: Placement | None) 
         return Measure(key, narrow, 0.0, high, "sequential")
     first = run.column("expert_ids")[:, row, 0].astype(np.int64)
     if key == "device" and placement is not None:
-        first = placement.slot_to_device[row][first]
-        return Measure(key, first.astype(np.float32), 0.0, float(placement.devices), "category")
+        device = placement.slot_to_device[row]
+        held = np.where(first < len(device), device[np.minimum(first, len(device) - 1)], np.nan)  # zero experts: none
+        return Measure(key, held.astype(np.float32), 0.0, float(placement.devices), "category")
     experts = run.info.config.router.experts if run.info.config.router else 1
     return Measure(key, first.astype(np.float32), 0.0, float(experts), "category")

@@ -5,6 +5,7 @@ a sentence that says what will appear and what to do.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from app.derived import Counter
@@ -21,7 +22,7 @@ from widgets.devices.data import DeviceLoad, ExpertGraph, TokenPath
 from widgets.devices.devices_view import DevicesView
 from widgets.memory.memory_series import MemorySeries
 from widgets.memory.memory_view import MemoryView
-from widgets.routing.data import RouterScores, RoutingTokens, RoutingTotals
+from widgets.routing.data import ExpertReads, RouterScores, RoutingTokens, RoutingTotals
 from widgets.routing.routing_view import RoutingView
 from widgets.timeline import Timeline
 from widgets.token_strip import TokenStrip
@@ -79,9 +80,8 @@ def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
     config = run.info.config
     view.show_mode(state.choices.routing_mode)
     view.show_tokens(run.texts[: run.tokens])
-    view.show_totals(
-        RoutingTotals(config.moe_layers, derived.load.expert_load, derived.weights_ME, config.shared_experts)
-    )
+    view.show_totals(RoutingTotals(config.moe_layers, derived.counts_ME, derived.weights_ME, config.shared_experts))
+    view.show_reads(_reads(run))
     if state.selection.layer not in config.moe_layers:
         view.show_dense_layer(state.selection.layer)
         view.show_selection(state.selection)
@@ -99,7 +99,7 @@ def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
             expert_ids=run.column("expert_ids")[:, row],
             expert_weights=run.column("expert_weights")[:, row],
             margins=run.column("margins")[:, row],
-            expert_device=derived.placement.slot_to_device[row],
+            expert_device=_expert_device(derived.placement, row, router.experts),
             devices=derived.placement.devices,
         )
     )
@@ -127,16 +127,15 @@ def show_devices(view: DevicesView, state: State, counter: Counter) -> None:
         )
         return
     layers, load = run.info.config.moe_layers, derived.load
-    view.show_devices(derived.placement.devices, router.experts)
+    view.show_devices(derived.placement.devices, router.stored_experts)
     view.show_placement(derived.placement.name)
     view.show_load(_device_load(layers, load, derived.placement.name, run.tokens))
     if state.selection.layer in layers:
         row = layers.index(state.selection.layer)
-        pairs = counter.pairs(run, row)
+        held = router.stored_experts
+        pairs, counts = counter.pairs(run, row)[:held, :held], derived.counts_ME[row, :held]
         view.show_path(_path(run, state, row, derived.placement))
-        view.show_graph(
-            ExpertGraph(state.selection.layer, load.expert_load[row], pairs, derived.placement.slot_to_device[row])
-        )
+        view.show_graph(ExpertGraph(state.selection.layer, counts, pairs, derived.placement.slot_to_device[row]))
     else:
         view.show_path(None)
     view.show_selection(state.selection)
@@ -165,7 +164,9 @@ def show_memory(view: MemoryView, state: State) -> None:
             mqa=formula["mqa"],
             gqa_groups=min(8, config.heads),
             planned_tokens=planned_tokens(run),
-            context_limit=config.max_position_embeddings,
+            context_limit=min(
+                config.max_position_embeddings, config.dense_attention_tokens or config.max_position_embeddings
+            ),
             free_bytes=free,
             layers=config.layers,
             dtype=run.info.dtype,
@@ -247,11 +248,38 @@ def _profile(row: RowShown) -> RowProfile:
     )
 
 
+def _expert_device(placement: Placement, row: int, experts: int) -> NDArray[np.int64]:
+    """The device of each expert of a MoE layer [E]; −1 for zero experts, which no device holds."""
+    device = np.full(experts, -1, dtype=np.int64)
+    device[: placement.slot_to_device.shape[1]] = placement.slot_to_device[row]
+    return device
+
+
+def _reads(run: Run) -> ExpertReads | None:
+    """What experts cost in the last step and in all; None where every expert was always at hand."""
+    hits, misses, read = (run.column(name) for name in ("expert_hits", "expert_misses", "bytes_read"))
+    if not run.steps or not (hits.any() or misses.any() or read.any()):
+        return None
+    tokens = run.column("tokens")
+    last = int(tokens[-1]) - (int(tokens[-2]) if run.steps > 1 else 0)
+    return ExpertReads(
+        last_hits=int(hits[-1]),
+        last_misses=int(misses[-1]),
+        last_bytes=int(read[-1]),
+        last_tokens=last,
+        hits=int(hits.sum()),
+        misses=int(misses.sum()),
+        bytes=int(read.sum()),
+        tokens=int(tokens[-1]),
+    )
+
+
 def _path(run: Run, state: State, row: int, placement: Placement) -> TokenPath | None:
     token = state.selection.token
     if token is None or token >= run.tokens:
         return None
-    devices = placement.slot_to_device[row][run.column("expert_ids")[token, row]]
+    ids = run.column("expert_ids")[token, row]
+    devices = placement.slot_to_device[row][ids[ids < placement.slot_to_device.shape[1]]]  # zero experts: none
     distinct = tuple(int(device) for device in np.unique(devices))
     return TokenPath(token, run.texts[token], token % placement.devices, distinct)
 

@@ -41,7 +41,7 @@ def device_count(state: State) -> int:
     router = run.info.config.router if run else None
     if router is None:
         return 0
-    return min(state.choices.devices or default_devices(router.groups), router.experts)
+    return min(state.choices.devices or default_devices(router.groups), router.stored_experts)
 
 
 def _inside(value: int | None, count: int) -> int | None:

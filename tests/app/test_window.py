@@ -28,6 +28,7 @@ from model.messages import (
 from tests.app.events import grown, opened, started, summary
 from tests.app.fake_bridge import FakeBridge
 from widgets.palette import palette
+from widgets.routing.reads_line import ReadsLine
 
 
 @pytest.fixture
@@ -289,3 +290,13 @@ def test_a_cell_of_any_row_is_read_out_in_full(window, bridge, qtbot):
     qtbot.waitUntil(lambda: window.parts.status.hover().endswith("p 0.500  content +0.50  position +0.50  rank 1"))
     window.parts.attention._tell_cell(None)
     assert window.parts.status.hover() == ""
+
+
+def test_expert_reads_of_the_last_step_and_the_run_stand_below_the_routing_map(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    line = window.parts.routing.findChild(ReadsLine)
+    told = "last step: 3 experts at hand, 1 read, 683 B/token · run: 75.0 % at hand, 683 B/token"
+    qtbot.waitUntil(lambda: line.full_text() == told)
+    bridge.received.emit(grown(6, 1, step=1, request=bridge.of(Generate)[0].request))
+    told = "last step: 3 experts at hand, 1 read, 4.1 kB/token · run: 75.0 % at hand, 1.2 kB/token"
+    qtbot.waitUntil(lambda: line.full_text() == told)

@@ -12,7 +12,7 @@ class RoutingTokens:
 
     `expert_ids` int [T, A] and `expert_weights` float32 [T, A] in the router's own order, best first;
     `margins` float32 [T]: score of the last expert chosen less that of the first left out;
-    `expert_device` int [E]: the device that holds each expert.
+    `expert_device` int [E]: the device that holds each expert, −1 for zero experts, which have no weights.
     """
 
     layer: int
@@ -46,3 +46,17 @@ class RouterScores:
     layer: int
     tokens: tuple[int, int]
     scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertReads:
+    """What routed experts cost when not all are in memory: at hand, brought in, and bytes read; last step and run."""
+
+    last_hits: int
+    last_misses: int
+    last_bytes: int
+    last_tokens: int
+    hits: int
+    misses: int
+    bytes: int
+    tokens: int

@@ -70,10 +70,10 @@ def visible_rows(first: float, shown: float, *, tokens: int, height: float) -> R
 def place_columns(expert_device: NDArray[np.int64], *, groups: int, width: float) -> Columns:
     """Columns of all experts in `width` pixels, device by device, with gaps between devices.
 
-    Where several of the router's groups share a device, half a gap parts them.
+    Where several of the router's groups share a device, half a gap parts them. Experts without a device come last.
     """
     experts = len(expert_device)
-    order = np.argsort(expert_device, kind="stable")
+    order = np.argsort(np.where(expert_device < 0, np.iinfo(np.int64).max, expert_device), kind="stable")
     device = expert_device[order]
     breaks = np.zeros(experts)
     breaks[1:] = np.where(np.diff(device) != 0, 1.0, 0.0)

@@ -23,10 +23,11 @@ SHARED_INK = 0.45
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words on the map: the name of the column at the right, and of a device (`{0}` is its number)."""
+    """The words on the map: the column at the right, a device (`{0}` is its number), experts without weights."""
 
     side: str = ""
     device: str = "device {0}"
+    zero: str = "zero experts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +155,11 @@ class Painting:
         body, metrics = self._layout.body, painter.fontMetrics()
         free = -np.inf
         for device, left, right in self._device_spans():
-            painter.fillRect(QRectF(left, body.bottom() + 5, right - left, 3), self._palette.category(device))
-            name = self._words.device.format(device)
+            ink = self._palette.category(device) if device >= 0 else self._palette.colour("line")
+            painter.fillRect(QRectF(left, body.bottom() + 5, right - left, 3), ink)
+            name = self._words.device.format(device) if device >= 0 else self._words.zero
             if metrics.horizontalAdvance(name) > right - left:
-                name = str(device)
+                name = str(device) if device >= 0 else "0"
             half, middle = metrics.horizontalAdvance(name) / 2, (left + right) / 2
             if middle - half >= free:
                 free = middle + half + 5
@@ -168,7 +170,7 @@ class Painting:
         """Device, left and right end of every run of columns that share a device, cut to the body."""
         layout = self._layout
         device = layout.grid.expert_device[layout.columns.order]
-        starts = np.flatnonzero(np.diff(device, prepend=-1))
+        starts = np.flatnonzero(np.diff(device, prepend=-2))
         ends = np.append(starts[1:], len(device)) - 1
         spans = [
             (

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from widgets.palette import Palette
 from widgets.panel import Panel
 from widgets.routing.canvas import RoutingCanvas
-from widgets.routing.data import RouterScores, RoutingTokens, RoutingTotals
+from widgets.routing.data import ExpertReads, RouterScores, RoutingTokens, RoutingTotals
 from widgets.routing.grid import token_grid, total_grid
 from widgets.routing.layout import Cell
 from widgets.routing.marks import rank_of, score_of, weight_of
 from widgets.routing.painting import Words
+from widgets.routing.reads_line import ReadsLine
 from widgets.segmented import Segmented
 from widgets.selection import Selection
 from widgets.token_text import visible
@@ -45,7 +46,8 @@ class RoutingView(Panel):
         self._selection = Selection()
         self._mode = "tokens"
         self._hint_text = ""
-        self._canvas = RoutingCanvas(Words(self.tr("margin"), self.tr("device {0}")), self)
+        self._canvas = RoutingCanvas(Words(self.tr("margin"), self.tr("device {0}"), self.tr("zero experts")), self)
+        self._reads = ReadsLine(self)
         self._canvas.setAccessibleName(self.tr("Routing map"))
         self._canvas.row_chosen.connect(self._choose_row)
         self._canvas.expert_chosen.connect(self.expert_chosen)
@@ -54,7 +56,7 @@ class RoutingView(Panel):
         self._switch = Segmented([("tokens", self.tr("tokens")), ("layers", self.tr("layers"))], self)
         self._switch.chosen.connect(self._choose_mode)
         self.add_tool(self._switch)
-        self.set_body(self._canvas)
+        self.set_body(_stacked(self, self._canvas, self._reads))
         self.clear()
 
     def show_tokens(self, texts: Sequence[str]) -> None:
@@ -76,6 +78,10 @@ class RoutingView(Panel):
         self._totals = totals
         if self._mode == "layers":
             self._refresh()
+
+    def show_reads(self, reads: ExpertReads | None) -> None:
+        """What experts cost where not all are in memory, in a line below the map; None: nothing."""
+        self._reads.show_reads(reads)
 
     def show_scores(self, scores: RouterScores | None) -> None:
         """Router scores of a range of tokens: the hover then also knows experts that were not chosen."""
@@ -107,6 +113,7 @@ class RoutingView(Panel):
     def clear(self, hint: str = "") -> None:
         """Forget everything and say what will appear."""
         self._routing = self._totals = self._scores = self._dense = None
+        self._reads.show_reads(None)
         self._texts = []
         self._hint_text = hint or self.tr("Each token's chosen experts appear here: enter a prompt and press Run.")
         self._refresh()
@@ -165,6 +172,9 @@ class RoutingView(Panel):
         choice = self.tr("top {0} of {1}").format(routing.chosen, routing.experts)
         if routing.groups > 1:
             choice += self.tr(", {0} groups of {1}").format(routing.groups_per_token, routing.groups)
+        zero = int(np.count_nonzero(routing.expert_device < 0))
+        if zero:
+            choice += self.tr(", {0} of them zero experts").format(zero)
         parts.append(choice)
         if routing.shared:
             parts.append(self.tr("{0} shared").format(routing.shared))
@@ -222,8 +232,7 @@ class RoutingView(Panel):
         return self._expert_text(routing, cell, cell.expert, head, margin)
 
     def _expert_text(self, routing: RoutingTokens, cell: Cell, expert: int, head: str, margin: str) -> str:
-        device = int(routing.expert_device[expert])
-        head = self.tr("{0} → expert {1} (device {2})").format(head, expert, device)
+        head = self._arrow(head, expert, int(routing.expert_device[expert]))
         if cell.rows > 1:
             part = slice(cell.row, cell.row + cell.rows)
             took = routing.expert_ids[part] == expert
@@ -238,6 +247,11 @@ class RoutingView(Panel):
         place = self.tr("{0} weight {1}, rank {2} of {3}").format(head, f"{weight:.3g}", rank, routing.chosen)
         return f"{place}, {margin}{known}"
 
+    def _arrow(self, head: str, expert: int, device: int) -> str:
+        if device < 0:
+            return self.tr("{0} → zero expert {1} (no weights: answers with its input)").format(head, expert)
+        return self.tr("{0} → expert {1} (device {2})").format(head, expert, device)
+
     def _layer_text(self, cell: Cell) -> str:
         totals = self._totals
         if totals is None:
@@ -248,9 +262,19 @@ class RoutingView(Panel):
         row = totals.counts[cell.row]
         if cell.expert is None:
             return self.tr("{0}: {1:,} assignments").format(head, int(row.sum()))
-        device = int(self._expert_device()[cell.expert])
-        head = self.tr("{0} → expert {1} (device {2})").format(head, cell.expert, device)
+        head = self._arrow(head, cell.expert, int(self._expert_device()[cell.expert]))
         ratio = row[cell.expert] * len(row) / max(int(row.sum()), 1)
         told = self.tr("{0}: {1:,} of {2:,} assignments, {3:.2f} × uniform, summed weight {4:.3g}")
         weight = float(totals.weights[cell.row, cell.expert])
         return told.format(head, int(row[cell.expert]), int(row.sum()), ratio, weight)
+
+
+def _stacked(parent: QWidget, *parts: QWidget) -> QWidget:
+    body = QWidget(parent)
+    column = QVBoxLayout(body)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(0)
+    column.addWidget(parts[0], 1)
+    for part in parts[1:]:
+        column.addWidget(part)
+    return body

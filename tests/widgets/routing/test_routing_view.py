@@ -1,3 +1,4 @@
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -9,7 +10,8 @@ from PySide6.QtWidgets import QApplication
 
 from widgets.palette import DARK, LIGHT, sequential_table
 from widgets.routing.canvas import RoutingCanvas
-from widgets.routing.data import RouterScores, RoutingTokens, RoutingTotals
+from widgets.routing.data import ExpertReads, RouterScores, RoutingTokens, RoutingTotals
+from widgets.routing.reads_line import ReadsLine
 from widgets.routing.routing_view import RoutingView
 from widgets.selection import Selection
 
@@ -279,3 +281,50 @@ def test_it_paints_onto_a_vector_page(view, tmp_path):
     written = (tmp_path / "routing.svg").read_text(encoding="utf-8")
     assert "device 0" in written
     assert "<image" in written
+
+
+def zero_routing():
+    """Experts 12 to 15 have no weights."""
+    device = np.append(np.arange(12) // 3, np.full(4, -1))
+    return replace(routing(), expert_device=device)
+
+
+def test_zero_experts_stand_apart_after_all_devices_and_are_named(view):
+    view.show_routing(zero_routing())
+    canvas = canvas_of(view)
+    last, zero = canvas.cell_rectangle(3, 11), canvas.cell_rectangle(3, 12)
+    assert zero.left() - last.right() > canvas.cell_rectangle(3, 11).left() - canvas.cell_rectangle(3, 10).right()
+    said = heard(view.hovered_text)
+    hover(canvas, zero.center())
+    assert "zero expert 12 (no weights: answers with its input)" in said[-1]
+    assert "device" not in said[-1]
+    hover(canvas, last.center())
+    assert "expert 11 (device 3)" in said[-1]
+    assert ", 4 of them zero experts" in view.sentence()
+    view.show_totals(totals())
+    view.show_mode("layers")
+    canvas_of(view)
+    hover(canvas, canvas.cell_rectangle(2, 14).center())
+    assert "zero expert 14" in said[-1]
+    assert "device" not in said[-1]
+
+
+def test_what_experts_cost_is_told_below_the_map_and_nothing_where_all_are_at_hand(view):
+    view.show_routing(routing())
+    canvas = canvas_of(view)
+    line = view.findChild(ReadsLine)
+    height = canvas.height()
+    assert line.isHidden()
+    view.show_reads(
+        ExpertReads(
+            last_hits=44, last_misses=4, last_bytes=352_000_000, last_tokens=1,
+            hits=1500, misses=500, bytes=44_000_000_000, tokens=1000,
+        )
+    )  # fmt: skip
+    assert line.full_text() == (
+        "last step: 44 experts at hand, 4 read, 352 MB/token · run: 75.0 % at hand, 44 MB/token"
+    )
+    canvas_of(view)
+    assert canvas.height() < height
+    view.clear()
+    assert line.isHidden()
