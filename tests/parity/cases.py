@@ -15,7 +15,8 @@ from model.checkpoint.loading import load
 from model.network.cache import LatentCache
 from model.network.decoder import Decoder, new_probe
 from model.probe import Probe
-from tests.parity.tiny import Family, make_checkpoint, yarn
+from tests.parity.families import Family, longrope, yarn
+from tests.parity.tiny import make_checkpoint
 
 TOKENS = 96
 CPU = torch.device("cpu")
@@ -107,6 +108,36 @@ CASES: dict[str, Case] = {
     "v3 fused, sharded": Case("v3", {}, {"save_original_format": False, "max_shard_size": "100KB"}),
     "v3 sharded, one tensor per expert": Case("v3", {}, {"max_shard_size": "100KB"}),
     "v3 with a prediction layer": Case("v3", {}, rewrite=add_prediction_layer),
+    "glm4_moe_lite": Case("glm4_moe_lite"),
+    "glm4_moe_lite, layers listed": Case("glm4_moe_lite", {"mlp_layer_types": ["sparse", "dense", "sparse"]}),
+    "youtu": Case("youtu"),
+    "youtu with attention bias, without q lora": Case(
+        "youtu", {"attention_bias": True, "q_lora_rank": None, "tie_word_embeddings": False}
+    ),
+    "axk1": Case("axk1"),
+    "axk1, experts in every other layer": Case(
+        "axk1", {"num_hidden_layers": 5, "first_k_dense_replace": 1, "moe_layer_freq": 2}
+    ),
+    "minicpm3": Case("minicpm3"),
+    "minicpm3 with longrope": Case("minicpm3", {"rope_parameters": longrope()}),
+    "minicpm3 with longrope, short": Case("minicpm3", {"rope_parameters": longrope(128, factor=2.0)}),
+    "minicpm3 with biases, no scalings": Case(
+        "minicpm3", {"attention_bias": True, "mlp_bias": True, "scale_depth": None, "dim_model_base": None}
+    ),
+    "mistral4": Case("mistral4"),
+    "mistral4 with a dense layer": Case("mistral4", {"first_k_dense_replace": 2, "n_group": 1, "topk_group": 1}),
+    "longcat_flash": Case("longcat_flash"),
+    "longcat_flash with yarn, fused": Case(
+        "longcat_flash",
+        # A factor of 40 would make rows so sharp that rounding alone exceeds the limits.
+        {"rope_parameters": yarn(4.0, mscale=1.0, mscale_all_dim=1.0), "attention_bias": True},
+        {"save_original_format": False},
+    ),
+    "deepseek_v32": Case("deepseek_v32"),
+    "deepseek_v32 as long as it is dense": Case("deepseek_v32", {"index_topk": TOKENS}),
+    "glm_moe_dsa": Case("glm_moe_dsa"),
+    "kimi_k25": Case("kimi_k25"),
+    "kimi_k25 as in memory": Case("kimi_k25", {}, {"save_original_format": False}),
 }
 
 
@@ -118,7 +149,8 @@ def run_both(case: Case, folder: Path) -> Both:
     decoder = load(read_checkpoint(folder), device=CPU)
     ids_T = torch.randint(0, 257, (TOKENS,), generator=torch.Generator().manual_seed(1))
     routing: list[tuple[Tensor, Tensor, Tensor]] = []
-    gates = [layer.mlp.gate for layer in theirs.model.layers if hasattr(layer.mlp, "gate")]
+    layers = getattr(theirs.model, "language_model", theirs.model).layers
+    gates = [gate for layer in layers if (gate := getattr(layer.mlp, "gate", getattr(layer.mlp, "router", None)))]
     hooks = [gate.register_forward_hook(lambda _gate, _inputs, answer: routing.append(answer)) for gate in gates]
     their_output = theirs(ids_T[None], output_attentions=True, use_cache=True)
     for hook in hooks:

@@ -1,4 +1,4 @@
-"""Every branch of both families gives what transformers gives, to the precision of float32."""
+"""Every branch of every family gives what transformers gives, to the precision of float32."""
 
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from model.network.decoder import Decoder, new_probe
 from model.network.rope import rotate
 from model.network.sampling import Sampler
 from tests.parity.cases import CASES, TOKENS, Both, run_both
-from tests.parity.tiny import Family, make_checkpoint
+from tests.parity.families import Family
+from tests.parity.tiny import make_checkpoint
 
 ATTENTION = 5e-6
 LATENTS = 1e-5
@@ -33,6 +34,9 @@ def rebuilt(decoder: Decoder, layer: int, both: Both) -> Tensor:
     """Attention of all heads from what a recording keeps, written out plainly, [H, T, T]."""
     config, weights = decoder.config, decoder.weights.layers[layer].attention
     q_THX = weights.q(both.probe.query_source[layer]).unflatten(-1, (config.heads, -1))
+    temperature_T = decoder.temperature(0, TOKENS)
+    if temperature_T is not None:
+        q_THX = q_THX * temperature_T[:, None, None]
     content_THN, rope_THR = q_THX.split([config.qk_nope_head_dim, config.qk_rope_head_dim], dim=-1)
     rope_THR = rotate(rope_THR, decoder.rotations.rows(0, TOKENS, length=TOKENS), interleaved=config.rope.interleaved)
     key_HTN = torch.einsum("hnc,tc->htn", weights.w_uk_HNC, both.cache.c_kv_LTC[layer, :TOKENS])
@@ -54,8 +58,8 @@ def test_attention_rebuilt_from_latents_is_the_same(both: Both) -> None:
 def test_cached_latents_are_the_same(both: Both) -> None:
     config = both.decoder.config
     order = torch.arange(config.qk_rope_head_dim)
-    if both.family == "v3" and config.rope.interleaved:
-        order = torch.cat((order[::2], order[1::2]))  # transformers stores this family's pairs apart
+    if both.family != "v2" and config.rope.interleaved:
+        order = torch.cat((order[::2], order[1::2]))  # transformers stores these families' pairs apart
     for layer, theirs in enumerate(both.their_output.past_key_values.layers):
         c_kv, k_rope = both.cache.c_kv_LTC[layer, :TOKENS], both.cache.k_rope_LTR[layer, :TOKENS]
         assert (c_kv - theirs.keys[0, 0]).abs().max() <= LATENTS
@@ -85,7 +89,8 @@ def test_absorbed_attention_gives_what_plain_attention_gives(both: Both) -> None
 
 def test_prefill_in_chunks_gives_what_one_prefill_gives(both: Both) -> None:
     cache = both.decoder.new_cache()
-    parts = [both.decoder.step(part, cache, logits="all") for part in both.ids_T.split([17, 13, 1, TOKENS - 31])]
+    sizes = [17, 13, 1, TOKENS - 31]
+    parts = [both.decoder.step(part, cache, logits="all", length=TOKENS) for part in both.ids_T.split(sizes)]
     assert relative(torch.cat(parts), both.logits_TV) <= LOGITS
     assert (cache.c_kv_LTC[:, :TOKENS] - both.cache.c_kv_LTC[:, :TOKENS]).abs().max() <= LATENTS
 

@@ -1,7 +1,8 @@
-"""What the DeepSeek families share in `config.json`: widths, layers, token ids, RoPE with YaRN in both key styles."""
+"""What the families share in `config.json`: widths, layers, the V3 router, token ids."""
 
 from model.checkpoint.families.keys import Keys
-from model.config import ModelConfig, RopeConfig, RouterConfig, YarnConfig
+from model.checkpoint.families.rope import POSITION_LIMIT
+from model.config import LATENT_NORM_EPS, ModelConfig, RopeConfig, RouterConfig
 from model.problems import Problem
 from model.tensorfile import TENSOR_LIMIT
 
@@ -10,19 +11,32 @@ LAYER_LIMIT = 1_000
 HEAD_LIMIT = 4_096
 EXPERT_LIMIT = 4_096
 VOCABULARY_LIMIT = 2_000_000
-POSITION_LIMIT = 2**31
 _FACTOR_LIMIT = 1e6
-_THETA_LIMIT = 1e15
+_OFTEN_ABSENT = {"rope_interleave", "rope_theta"}
 
 
 def model_config(
-    keys: Keys, *, family: str, router: RouterConfig | None, interleaved: bool, mlp_bias: bool, notes: list[str]
+    keys: Keys,
+    notes: list[str],
+    *,
+    family: str,
+    moe_layers: tuple[int, ...] = (),
+    router: RouterConfig | None = None,
+    rope: RopeConfig,
+    mlp_bias: bool = False,
 ) -> ModelConfig:
-    """Everything but the router, which each family reads by its own rules."""
+    """Everything that all families say in the same way; the rest is theirs to say. Raises Problem."""
     vocab_size = keys.whole("vocab_size", most=VOCABULARY_LIMIT)
-    missing = keys.defaults.keys() - keys.values.keys() - {"rope_interleave"}
+    missing = keys.defaults.keys() - keys.values.keys() - _OFTEN_ABSENT
     if missing:
         notes.append(f"config.json lacks {', '.join(sorted(missing))}; the family's defaults are used.")
+    epsilon = keys.number("rms_norm_eps", most=1.0)
+    if epsilon != LATENT_NORM_EPS:
+        notes.append(
+            f"The norms of c_q and c_kv use an epsilon of 1e-6, as in transformers and the authors' code, "
+            f"not rms_norm_eps = {epsilon:g}, which vLLM and llama.cpp use."
+        )
+    width = keys.whole if router is not None else keys.whole_or_none
     return ModelConfig(
         family=family,
         model_type=str(keys.get("model_type")),
@@ -36,13 +50,13 @@ def model_config(
         qk_rope_head_dim=_rotary_width(keys),
         v_head_dim=keys.whole("v_head_dim", most=WIDTH_LIMIT),
         intermediate_size=keys.whole("intermediate_size", most=WIDTH_LIMIT),
-        moe_intermediate_size=keys.whole("moe_intermediate_size", most=WIDTH_LIMIT),
+        moe_intermediate_size=width("moe_intermediate_size", most=WIDTH_LIMIT) or 0,
         shared_experts=keys.whole_or_none("n_shared_experts", most=EXPERT_LIMIT) or 0,
-        moe_layers=moe_layers(keys) if router is not None else (),
+        moe_layers=moe_layers if router is not None else (),
         router=router,
-        rope=_rope(keys, interleaved=interleaved),
+        rope=rope,
         max_position_embeddings=keys.whole("max_position_embeddings", most=POSITION_LIMIT),
-        rms_norm_eps=keys.number("rms_norm_eps", most=1.0),
+        rms_norm_eps=epsilon,
         attention_bias=keys.flag("attention_bias"),
         mlp_bias=mlp_bias,
         tie_word_embeddings=keys.flag("tie_word_embeddings"),
@@ -51,23 +65,37 @@ def model_config(
     )
 
 
-def moe_layers(keys: Keys) -> tuple[int, ...]:
-    """Which layers have routed experts: all behind the first dense ones, or those the config lists one by one."""
+def layers_behind(keys: Keys, notes: list[str]) -> tuple[int, ...]:
+    """Every layer behind the first `first_k_dense_replace` has experts; the notes tell which keys change nothing."""
     layers = keys.whole("num_hidden_layers", most=LAYER_LIMIT)
     if not keys.whole_or_none("n_routed_experts", most=EXPERT_LIMIT):
         return ()
+    result = tuple(range(keys.whole("first_k_dense_replace", least=0, most=WIDTH_LIMIT), layers))
+    overruled = {"moe_layer_freq": keys.get("moe_layer_freq") not in (None, 1)}
+    overruled["mlp_layer_types"] = layers_listed(keys) not in (None, result)
+    notes += [
+        f"{key} has no effect in this family, as in transformers: every layer behind the dense ones has experts."
+        for key, differs in overruled.items()
+        if differs
+    ]
+    return result
+
+
+def layers_listed(keys: Keys) -> tuple[int, ...] | None:
+    """The layers that `mlp_layer_types` calls sparse; None when the config has no such list."""
+    layers = keys.whole("num_hidden_layers", most=LAYER_LIMIT)
     kinds = keys.get("mlp_layer_types")
     if kinds is None:
-        return tuple(range(keys.whole("first_k_dense_replace", least=0, most=WIDTH_LIMIT), layers))
+        return None
     if not isinstance(kinds, list) or len(kinds) != layers or not all(kind in ("dense", "sparse") for kind in kinds):
         keys.refuse("mlp_layer_types", f'a list of {layers} times "dense" or "sparse"')
     return tuple(index for index, kind in enumerate(kinds) if kind == "sparse")
 
 
-def experts_and_choice(keys: Keys) -> tuple[int, int]:
+def experts_and_choice(keys: Keys, moe_layers: tuple[int, ...]) -> tuple[int, int]:
     """Routed experts, and how many of them each token goes to."""
     experts = keys.whole("n_routed_experts", most=EXPERT_LIMIT)
-    count = len(moe_layers(keys)) * experts * 3
+    count = len(moe_layers) * experts * 3
     if count > TENSOR_LIMIT:
         raise Problem(f"{keys.where} describes {count:,} expert tensors; at most {TENSOR_LIMIT:,} are read.")
     return experts, keys.whole("num_experts_per_tok", most=experts)
@@ -84,6 +112,31 @@ def groups_and_choice(keys: Keys, *, experts: int, chosen: int) -> tuple[int, in
     if chosen > allowed * (experts // groups):
         keys.refuse("topk_group", f"enough groups of {experts // groups} experts to choose {chosen} from")
     return groups, allowed
+
+
+def sigmoid_router(keys: Keys, notes: list[str], moe_layers: tuple[int, ...]) -> RouterConfig | None:
+    """DeepSeek-V3's router (§2.1.2), which most later families kept; None without experts."""
+    if not moe_layers:
+        return None
+    for key, only in (("scoring_func", "sigmoid"), ("topk_method", "noaux_tc")):
+        if keys.get(key) not in (None, only):
+            notes.append(f"{key} has no effect in this family: it is always {only}, as in transformers.")
+    experts, chosen = experts_and_choice(keys, moe_layers)
+    groups, allowed = groups_and_choice(keys, experts=experts, chosen=chosen)
+    if groups > 1 and experts // groups < 2:
+        keys.refuse("n_group", "small enough for two experts or more in each group")
+    normalise = keys.flag("norm_topk_prob")
+    if not normalise:
+        notes.append(
+            "norm_topk_prob is false, so expert weights are not normalised, as in transformers; "
+            "DeepSeek's own inference code always normalises them."
+        )
+    return RouterConfig("noaux_tc", "sigmoid", experts, chosen, groups, allowed, normalise, scaling_factor(keys))
+
+
+def scaling_factor(keys: Keys) -> float:
+    """What expert weights are multiplied by in the end."""
+    return keys.number("routed_scaling_factor", most=_FACTOR_LIMIT)
 
 
 def token_ids(keys: Keys, key: str, vocab_size: int, notes: list[str]) -> tuple[int, ...]:
@@ -104,39 +157,3 @@ def _rotary_width(keys: Keys) -> int:
     if width % 2:
         keys.refuse("qk_rope_head_dim", "an even number")
     return width
-
-
-def _rope(keys: Keys, *, interleaved: bool) -> RopeConfig:
-    """`rope_parameters`, or in older files `rope_scaling` beside `rope_theta`, which wins, as in transformers."""
-    name = "rope_scaling" if keys.get("rope_scaling") else "rope_parameters"
-    values = keys.get(name) or {}
-    if not isinstance(values, dict):
-        keys.refuse(name, "an object or null")
-    top = {"rope_theta": keys.get("rope_theta") or 10_000.0}
-    nested = Keys(values, f"{name} in {keys.where}", top)
-    theta = nested.number("rope_theta", above=1.0, most=_THETA_LIMIT)
-    kind = nested.get("rope_type") or nested.get("type") or "default"
-    if kind not in ("default", "yarn", "deepseek_yarn"):
-        nested.refuse("rope_type" if "rope_type" in values else "type", "default, yarn or deepseek_yarn")
-    if nested.get("partial_rotary_factor") not in (None, 1, 1.0):
-        nested.refuse("partial_rotary_factor", "1, since qk_rope_head_dim already is the rotary width")
-    return RopeConfig(theta, interleaved, None if kind == "default" else _yarn(keys, nested))
-
-
-def _yarn(keys: Keys, scaling: Keys) -> YarnConfig:
-    longest = keys.whole("max_position_embeddings", most=POSITION_LIMIT)
-    where = keys if keys.get("original_max_position_embeddings") is not None else scaling
-    absent = where.get("original_max_position_embeddings") is None
-    original = longest if absent else where.whole("original_max_position_embeddings", most=POSITION_LIMIT)
-    return YarnConfig(
-        factor=scaling.number("factor", most=_FACTOR_LIMIT)
-        if "factor" not in scaling.values or scaling.get("factor") is not None
-        else longest / original,
-        original_max_position_embeddings=original,
-        beta_fast=scaling.number_or_none("beta_fast", most=_FACTOR_LIMIT) or 32.0,
-        beta_slow=scaling.number_or_none("beta_slow", most=_FACTOR_LIMIT) or 1.0,
-        mscale=scaling.number_or_none("mscale", most=_FACTOR_LIMIT),
-        mscale_all_dim=scaling.number_or_none("mscale_all_dim", most=_FACTOR_LIMIT),
-        attention_factor=scaling.number_or_none("attention_factor", most=_FACTOR_LIMIT),
-        truncate=scaling.flag("truncate") if "truncate" in scaling.values else True,
-    )

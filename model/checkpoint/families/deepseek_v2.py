@@ -2,8 +2,15 @@
 
 from dataclasses import replace
 
-from model.checkpoint.families.deepseek import experts_and_choice, groups_and_choice, model_config, moe_layers
+from model.checkpoint.families.deepseek import (
+    experts_and_choice,
+    groups_and_choice,
+    layers_behind,
+    model_config,
+    scaling_factor,
+)
 from model.checkpoint.families.keys import Keys
+from model.checkpoint.families.rope import rope
 from model.config import ModelConfig, RouterConfig
 
 DEFAULTS: dict[str, object] = {
@@ -34,30 +41,35 @@ def parse(keys: Keys, notes: list[str]) -> ModelConfig:
     heads, width = keys.get("num_attention_heads"), keys.get("hidden_size")
     if isinstance(heads, int) and isinstance(width, int) and heads > 0 and width % heads:
         keys.refuse("num_attention_heads", f"a divisor of hidden_size = {width}")
+    moe_layers = layers_behind(keys, notes)
     return model_config(
         keys,
+        notes,
         family="DeepSeek-V2",
-        router=_router(keys, notes) if moe_layers(keys) else None,
-        interleaved=True,
+        moe_layers=moe_layers,
+        router=_router(keys, notes, moe_layers) if moe_layers else None,
+        rope=rope(keys, notes, interleaved=True),
         mlp_bias=keys.flag("mlp_bias"),
-        notes=notes,
     )
 
 
-def _router(keys: Keys, notes: list[str]) -> RouterConfig:
+def _router(keys: Keys, notes: list[str], moe_layers: tuple[int, ...]) -> RouterConfig:
     if keys.flag("norm_topk_prob"):
-        notes.append("norm_topk_prob is true but has no effect in this family, as in transformers.")
+        notes.append(
+            "norm_topk_prob is true but has no effect in this family, as in transformers; "
+            "DeepSeek's own code normalises instead of scaling, and vLLM does both."
+        )
     if keys.get("scoring_func") not in (None, "softmax"):
-        notes.append("scoring_func has no effect in this family: router scores are a softmax.")
-    experts, chosen = experts_and_choice(keys)
+        notes.append("scoring_func has no effect in this family: router scores are a softmax, as in transformers.")
+    experts, chosen = experts_and_choice(keys, moe_layers)
     method = keys.word("topk_method", "greedy", "group_limited_greedy")
     if method == "greedy":
-        return RouterConfig("greedy", "softmax", experts, chosen, scaling_factor=_scaling(keys))
+        return RouterConfig("greedy", "softmax", experts, chosen, scaling_factor=scaling_factor(keys))
     if keys.get("n_group") is None:
         keys.refuse("n_group", "a number of expert groups, since topk_method is group_limited_greedy")
     groups, allowed = groups_and_choice(keys, experts=experts, chosen=chosen)
-    return RouterConfig("group_limited_greedy", "softmax", experts, chosen, groups, allowed, False, _scaling(keys))
-
-
-def _scaling(keys: Keys) -> float:
-    return keys.number("routed_scaling_factor", most=1e6)
+    if groups > 1:
+        notes.append("Expert groups count by their best expert, as in transformers; llama.cpp adds up the two best.")
+    return RouterConfig(
+        "group_limited_greedy", "softmax", experts, chosen, groups, allowed, scaling_factor=scaling_factor(keys)
+    )

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from model.checkpoint.families.deepseek import experts_and_choice, groups_and_choice, model_config, moe_layers
+from model.checkpoint.families.deepseek import layers_behind, model_config, sigmoid_router
 from model.checkpoint.families.keys import Keys
-from model.config import ModelConfig, RouterConfig
+from model.checkpoint.families.rope import rope
+from model.config import ModelConfig
 
 DEFAULTS: dict[str, object] = {
     "vocab_size": 129_280,
@@ -35,31 +36,12 @@ DEFAULTS: dict[str, object] = {
 def parse(keys: Keys, notes: list[str]) -> ModelConfig:
     """The model that a `deepseek_v3` config describes. Raises Problem."""
     keys = replace(keys, defaults=DEFAULTS)
+    moe_layers = layers_behind(keys, notes)
     return model_config(
         keys,
+        notes,
         family="DeepSeek-V3",
-        router=_router(keys, notes) if moe_layers(keys) else None,
-        interleaved=keys.flag("rope_interleave"),
-        mlp_bias=False,
-        notes=notes,
-    )
-
-
-def _router(keys: Keys, notes: list[str]) -> RouterConfig:
-    for key, only in (("scoring_func", "sigmoid"), ("topk_method", "noaux_tc")):
-        if keys.get(key) not in (None, only):
-            notes.append(f"{key} has no effect in this family: it is always {only}.")
-    experts, chosen = experts_and_choice(keys)
-    groups, allowed = groups_and_choice(keys, experts=experts, chosen=chosen)
-    if groups > 1 and experts // groups < 2:
-        keys.refuse("n_group", "small enough for two experts or more in each group")
-    return RouterConfig(
-        "noaux_tc",
-        "sigmoid",
-        experts,
-        chosen,
-        groups,
-        allowed,
-        normalise=keys.flag("norm_topk_prob"),
-        scaling_factor=keys.number("routed_scaling_factor", most=1e6),
+        moe_layers=moe_layers,
+        router=sigmoid_router(keys, notes, moe_layers),
+        rope=rope(keys, notes, interleaved=keys.flag("rope_interleave")),
     )

@@ -108,8 +108,16 @@ def test_kimi_k2_is_v3_by_another_name() -> None:
 def test_layers_with_experts_follow_the_first_dense_ones_or_a_list() -> None:
     assert config(num_hidden_layers=4, first_k_dense_replace=2).moe_layers == (2, 3)
     kinds = ["dense", "sparse", "dense", "sparse"]
-    assert config(num_hidden_layers=4, first_k_dense_replace=0, mlp_layer_types=kinds).moe_layers == (1, 3)
-    assert any("moe_layer_freq" in note for note in parsed(moe_layer_freq=2).notes)
+    glm = V3 | {"model_type": "glm4_moe_lite", "num_hidden_layers": 4, "first_k_dense_replace": 0}
+    assert config(glm, mlp_layer_types=kinds).moe_layers == (1, 3)
+    assert config(glm).moe_layers == (1, 2, 3)
+    assert any("first_k_dense_replace" in note for note in parsed(glm).notes)
+
+
+def test_a_key_that_only_another_family_has_changes_nothing_and_is_told() -> None:
+    every_other = parsed(moe_layer_freq=2, mlp_layer_types=["dense", "dense"])
+    assert every_other.config == config()
+    assert sum("every layer behind the dense ones" in note for note in every_other.notes) == 2
 
 
 @pytest.mark.parametrize("changes", [{"first_k_dense_replace": 2}, {"n_routed_experts": None}, {"n_routed_experts": 0}])
