@@ -5,7 +5,7 @@ from math import prod
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from model.checkpoint.gguf.container import Container
-from model.tensorfile import Entry, Header
+from model.tensorfile import TENSOR_LIMIT, Entry, Header
 
 ELEMENT_BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "U16": 16, "I16": 16, "F16": 16, "BF16": 16,
@@ -16,7 +16,7 @@ ELEMENT_BITS = {
 def check_header(header: Header) -> None:
     """Every limit of a safetensors header, and byte ranges that tile the data exactly."""
     assert header.data_start <= 8 + 32 * 2**20
-    assert len(header.entries) <= 300_000
+    assert len(header.entries) <= TENSOR_LIMIT
     for name, entry in header.entries.items():
         _check_entry(name, entry, most_dimensions=8, smallest=0)
         assert prod(entry.shape) * ELEMENT_BITS[entry.dtype] == 8 * (entry.end - entry.start)
@@ -31,7 +31,7 @@ def check_container(container: Container) -> None:
     assert not container.tensors or container.data_start % alignment == 0
     assert container.data_start <= 64 * 2**20 + alignment
     assert len(container.metadata) <= 10_000
-    assert len(container.tensors) <= 300_000
+    assert len(container.tensors) <= TENSOR_LIMIT
     for key, value in container.metadata.items():
         assert key.isprintable()
         assert len(key.encode()) <= 512 * 3  # what is no UTF-8 grows to U+FFFD

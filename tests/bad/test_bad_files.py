@@ -9,11 +9,12 @@ import pytest
 from model.checkpoint.folder import read_checkpoint
 from model.problems import Problem
 from tests.bad.config import BAD_CONFIGS
+from tests.bad.formats import BAD_FORMATS, fp8, int4
 from tests.bad.make import is_one_sentence
 from tests.bad.weights import BAD_WEIGHTS
 from tests.model.checkpoint.sample import write_sample, write_sharded
 
-BAD = BAD_WEIGHTS | BAD_CONFIGS
+BAD = BAD_WEIGHTS | BAD_CONFIGS | BAD_FORMATS
 SECONDS = 2.0
 AT_ONCE = 0.5  # for what could wait for ever
 MEMORY = 240 * 2**20  # what 300,001 names and their checks take; no header's word is ever allocated
@@ -46,7 +47,8 @@ def test_memory_stays_bounded_whatever_a_header_claims(name: str, tmp_path: Path
 
 
 def test_the_samples_are_sound_before_they_are_damaged(tmp_path: Path) -> None:
-    for make in (write_sample, write_sharded):
-        folder = tmp_path / make.__name__
+    for number, make in enumerate((write_sample, write_sharded, fp8(), int4())):
+        folder = tmp_path / str(number)
         folder.mkdir()
-        assert read_checkpoint(make(folder)).config.layers == 2
+        make(folder)
+        assert read_checkpoint(folder).config.layers == 2

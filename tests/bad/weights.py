@@ -1,5 +1,6 @@
 """Damaged weights and indices: cases 1 to 16, 19 and 25, each with what the refusal must say."""
 
+from model.tensorfile import TENSOR_LIMIT
 from tests.bad.make import (
     Bad,
     device,
@@ -29,7 +30,7 @@ from tests.model.checkpoint.sample import write_config, write_index
 
 DEEP = "[" * 5000 + "]" * 5000
 TWICE = '{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
-MANY = '{"__metadata__":{},' + ",".join(f'"{n}":0' for n in range(300_001)) + "}"
+MANY = "{" + ",".join(f'"{n}":0' for n in range(TENSOR_LIMIT + 1)) + "}"
 OUTSIDE = "points outside its folder"
 
 LENGTHS = of_case(
