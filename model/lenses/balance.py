@@ -54,26 +54,37 @@ def expert_to_device(placement: Placement) -> Counts:
 
 
 def count(expert_ids_TMA: NDArray[np.integer], placement: Placement, *, first_token: int = 0) -> Load:
-    """The load of tokens first_token … first_token + T − 1. A token's home device is its position mod N."""
-    ids_TMA, devices = expert_ids_TMA.astype(np.int64), placement.devices
-    tokens, layers, _ = ids_TMA.shape
-    device_ME = expert_to_device(placement)
-    experts = device_ME.shape[1]
+    """The load of tokens first_token … first_token + T − 1. A token's home device is its position mod N.
+
+    An id that the placement has no expert for is a zero expert: it lives on no device and costs nothing.
+    """
+    devices, (tokens, layers, _) = placement.devices, expert_ids_TMA.shape
+    held_ME = expert_to_device(placement)
+    # All zero experts count as one more expert, on one more device, which are cut off in the end.
+    device_ME = np.pad(held_ME, ((0, 0), (0, 1)), constant_values=devices)
+    experts = held_ME.shape[1]
+    ids_TMA = np.minimum(expert_ids_TMA.astype(np.int64), experts)
     layer_M1 = np.arange(layers)[:, None]
-    expert_load_ME = np.bincount((ids_TMA + layer_M1 * experts).reshape(-1), minlength=layers * experts)
     device_TMA = device_ME[layer_M1, ids_TMA]
-    device_load_MN = np.bincount((device_TMA + layer_M1 * devices).reshape(-1), minlength=layers * devices)
-    reached_TMN = np.zeros((tokens, layers, devices), np.bool_)
+    expert_load_ME = _counts(ids_TMA + layer_M1 * (experts + 1), layers, experts + 1)
+    device_load_MN = _counts(device_TMA + layer_M1 * (devices + 1), layers, devices + 1)
+    reached_TMN = np.zeros((tokens, layers, devices + 1), np.bool_)
     np.put_along_axis(reached_TMN, device_TMA, True, axis=2)
+    reached_TMN = reached_TMN[..., :devices]
     traffic_NN = np.zeros((devices, devices), np.int64)
     np.add.at(traffic_NN, (first_token + np.arange(tokens)) % devices, reached_TMN.sum(axis=1, dtype=np.int64))
     return Load(
         tokens,
-        expert_load_ME.reshape(layers, experts),
-        device_load_MN.reshape(layers, devices),
+        expert_load_ME,
+        device_load_MN,
         reached_TMN.sum(axis=0, dtype=np.int64),
         traffic_NN,
     )
+
+
+def _counts(slots: Counts, layers: int, columns: int) -> Counts:
+    """How often each slot, layer · columns + column, occurs, [layers, columns − 1]: the last column is cut off."""
+    return np.bincount(slots.reshape(-1), minlength=layers * columns).reshape(layers, columns)[:, :-1]
 
 
 def max_violation(load_MX: Counts) -> Floats:

@@ -29,6 +29,18 @@ def test_numbers_of_the_hand_checked_vector() -> None:
     assert balance.max_violation(load.device_load).tolist() == [1.0]
 
 
+def test_zero_experts_live_on_no_device_and_cost_nothing() -> None:
+    zero = np.where(IDS_TMA == 4, 9, np.where(IDS_TMA == 6, 8, IDS_TMA))  # two choices fall behind the eight stored
+    load = balance.count(zero, FOUR)
+    assert load.expert_load.tolist() == [[3, 3, 1, 1, 0, 1, 0, 0]]
+    assert load.device_load.tolist() == [[6, 2, 1, 0]]
+    assert load.received.tolist() == [[4, 1, 1, 0]]
+    assert load.traffic.sum() == 6
+    nothing = balance.count(np.full_like(IDS_TMA, 8), FOUR)
+    assert nothing.tokens == 6
+    assert not nothing.device_load.any() and not nothing.received.any() and not nothing.traffic.any()
+
+
 def test_contiguous_device_loads_of_the_published_vector() -> None:
     loads = np.array(
         [[90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86], [20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27]]
