@@ -38,7 +38,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     scheme = read_scheme(values, folder / "config.json")
     shards = read_shards(folder)
     notes = list(parsed.notes)
-    tensors = describe(shards, locate(shards, parsed.config, parsed.canonical, notes), scheme)
+    names = {parsed.canonical(name) for shard in shards for name in shard.header.entries}
+    config = parsed.settle(parsed.config, names)
+    tensors = describe(shards, locate(shards, config, parsed.canonical, notes), scheme)
     dtype = parsed.dtype or _dtype(tensors["model.embed_tokens.weight"])
     has_tokenizer = (folder / "tokenizer.json").is_file()
     if not has_tokenizer:
@@ -46,7 +48,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(
         path=folder,
         name=folder.resolve().name,
-        config=replace(parsed.config, dtype=dtype),
+        config=replace(config, dtype=dtype),
         tensors=tensors,
         dtype=dtype,
         files=tuple(shard.path for shard in shards),

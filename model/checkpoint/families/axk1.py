@@ -51,7 +51,7 @@ def parse(keys: Keys, notes: list[str]) -> ModelConfig:
     return replace(config, moe_norm=True)
 
 
-def settle(config: ModelConfig, stored: Container[str]) -> ModelConfig:
+def settle(config: ModelConfig, stored: Container[str | None]) -> ModelConfig:
     """The released checkpoints have no correction bias; choosing by plain scores is what a bias of 0 does."""
     layers = config.moe_layers
     if config.router is None or f"model.layers.{layers[0]}.mlp.gate.e_score_correction_bias" in stored:

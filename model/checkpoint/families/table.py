@@ -32,7 +32,7 @@ def same_name(stored: str) -> str | None:
     return stored
 
 
-def same_config(config: ModelConfig, _stored: Container[str]) -> ModelConfig:
+def same_config(config: ModelConfig, _stored: Container[str | None]) -> ModelConfig:
     """The config of most families says everything."""
     return config
 
@@ -42,7 +42,7 @@ class Family(NamedTuple):
 
     parse: Callable[[Keys, list[str]], ModelConfig]
     canonical: Callable[[str], str | None] = same_name
-    settle: Callable[[ModelConfig, Container[str]], ModelConfig] = same_config
+    settle: Callable[[ModelConfig, Container[str | None]], ModelConfig] = same_config
     nested: str | None = None
 
 
@@ -58,7 +58,7 @@ class Parsed(NamedTuple):
     dtype: DtypeName | None
     notes: list[str]
     canonical: Callable[[str], str | None] = same_name
-    settle: Callable[[ModelConfig, Container[str]], ModelConfig] = same_config
+    settle: Callable[[ModelConfig, Container[str | None]], ModelConfig] = same_config
 
 
 FAMILIES: dict[str, Family] = {
