@@ -58,17 +58,22 @@ def mix(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
     per_token, stored = routing.ids_TA.shape[1], len(weights.experts)
     order_S = routing.ids_TA.flatten().argsort(stable=True)
     counts = routing.ids_TA.flatten().bincount(minlength=stored).tolist()
-    token_S = order_S // per_token
-    groups = enumerate(token_S.split(counts))
-    answers_SD = torch.cat([_answer(weights.experts, expert, x_TD[token]) for expert, token in groups if len(token)])
     share_S1 = routing.weights_TA.flatten()[order_S, None].to(x_TD.dtype)
-    return out_TD.index_add(0, token_S, answers_SD * share_S1)
+    # Added expert by expert: what all of them answer never lies in memory at once.
+    for expert, (token, share) in enumerate(
+        zip((order_S // per_token).split(counts), share_S1.split(counts), strict=True)
+    ):
+        if len(token):
+            out_TD = out_TD.index_add_(0, token, _answer(weights.experts, expert, x_TD[token]) * share)
+    return out_TD
 
 
 def _mix_one(x_TD: Tensor, out_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
-    """The decode step: one token, its experts one after the other."""
-    for expert, weight in zip(routing.ids_TA[0].tolist(), routing.weights_TA[0].tolist(), strict=True):
-        out_TD = torch.add(out_TD, _answer(weights.experts, expert, x_TD), alpha=weight)
+    """The decode step. All experts are asked for before the first is used: those not at hand are then on their way."""
+    experts = weights.experts
+    chosen = [experts[expert] if expert < len(experts) else None for expert in routing.ids_TA[0].tolist()]
+    for expert, weight in zip(chosen, routing.weights_TA[0].tolist(), strict=True):
+        out_TD = torch.add(out_TD, x_TD if expert is None else expert(x_TD), alpha=weight)
     return out_TD
 
 
