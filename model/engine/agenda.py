@@ -1,8 +1,8 @@
 """What the engine does next: one piece of the current run, or one piece of a small question.
 
 Work is a generator that stops after every piece of at most 50 ms, with an event when there is one to
-tell. Runs and loads are done one after the other. Questions come in between, but never take more than a
-third of the time while a run goes on.
+tell. Runs are done one after the other, and so are loads; a run and a load share the time. Questions come
+in between, but never take more than a third of the time while either goes on.
 """
 
 import logging
@@ -53,26 +53,36 @@ class Job:
 
 
 class Agenda:
-    """Jobs in hand. Every method that works returns the events there are to tell."""
+    """Jobs in hand. Every method that works returns the events there are to tell.
 
-    def __init__(self) -> None:
+    Runs wait for the load in hand unless they `can_run` without it, which is asked before every piece.
+    """
+
+    def __init__(self, *, can_run: Callable[[], bool] = lambda: True) -> None:
+        self._can_run = can_run
         self._runs: deque[Job] = deque()
+        self._loads: deque[Job] = deque()
+        self._lead = 0.0  # seconds that the run had more than the load since both go on
         self._questions: deque[Job] = deque()
         self._owed = 0.0  # seconds that the run may have before the next question
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return not self._runs and not self._questions
+        return not self._runs and not self._loads and not self._questions
 
     @property
     def running(self) -> bool:
         """Whether a run, a load or a proof is going on."""
-        return bool(self._runs)
+        return bool(self._runs or self._loads)
 
     def add_run(self, job: Job) -> None:
         """Queue long work behind what is going on."""
         self._runs.append(job)
+
+    def add_load(self, job: Job) -> None:
+        """Queue a load behind other loads; runs go on beside it."""
+        self._loads.append(job)
 
     def add_question(self, job: Job) -> None:
         """Queue a small question; it takes the place of an older one of the same topic."""
@@ -85,7 +95,7 @@ class Agenda:
 
     def stop(self, target: int) -> list[Event]:
         """End the job of this request; nothing happens when it has ended already."""
-        for jobs in (self._runs, self._questions):
+        for jobs in (self._runs, self._loads, self._questions):
             for job in jobs:
                 if job.request == target:
                     jobs.remove(job)
@@ -94,14 +104,14 @@ class Agenda:
 
     def close(self) -> None:
         """Drop everything, so that files are closed."""
-        for job in (*self._runs, *self._questions):
+        for job in (*self._runs, *self._loads, *self._questions):
             job.work.close()
 
     def advance(self, *, questions: bool) -> list[Event]:
-        """Do one piece. With `questions` false only runs go on."""
+        """Do one piece. With `questions` false only runs and loads go on."""
         began = time.monotonic()
-        ask = questions and bool(self._questions) and (self._owed <= 0 or not self._runs)
-        jobs = self._questions if ask else self._runs
+        ask = questions and bool(self._questions) and (self._owed <= 0 or not self.running)
+        jobs = self._questions if ask else self._long()
         if not jobs:
             return []
         events, more = _piece(jobs[0])
@@ -109,7 +119,17 @@ class Agenda:
             jobs.popleft()
         seconds = time.monotonic() - began
         self._owed = seconds * RUN_SHARE if ask else self._owed - seconds
+        if not (self._runs and self._loads):
+            self._lead = 0.0
+        elif not ask:
+            self._lead += seconds if jobs is self._runs else -seconds
         return events
+
+    def _long(self) -> deque[Job]:
+        """Of a run and a load the one that has had less time."""
+        if not self._loads:
+            return self._runs
+        return self._runs if self._runs and self._lead <= 0 and self._can_run() else self._loads
 
 
 def _piece(job: Job) -> tuple[list[Event], bool]:

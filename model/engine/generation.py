@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.checkpoint.paging import NOTHING, traffic_of
 from model.config import ModelConfig
 from model.engine import threads
 from model.engine.agenda import Work
@@ -83,6 +84,9 @@ class Generation:
         self._ends = model.checkpoint.config.eos_token_ids if ends is None else ends
         self._sampler = Sampler(command.sampling)
         self._cache: LatentCache = model.decoder.new_cache()
+        self._traffic = traffic_of(model.decoder.weights)
+        if self._traffic is not None:
+            self._traffic.take()  # what others asked for before is not this run's
         self._decode_probe = new_probe(model.decoder, 1)
         self._decode_threads = threads.decode_threads(model.checkpoint.config, model.dtype)
 
@@ -211,11 +215,15 @@ class Generation:
 
     def _row(self, choice: Choice, seconds: float, *, decode: bool) -> StepRow:
         pieces = self._model.pieces([choice.token, *choice.top_ids]) if choice.token >= 0 else [""]
+        hits, misses, bytes_read = NOTHING if self._traffic is None else self._traffic.take()
         return StepRow(
             decode=decode,
             measured_bytes=self._cache.measured_bytes(),
             used_bytes=self._cache.used_bytes(),
             seconds=seconds,
+            expert_hits=hits,
+            expert_misses=misses,
+            bytes_read=bytes_read,
             chosen_id=choice.token,
             chosen_text=pieces[0],
             chosen_log_probability=choice.log_probability,

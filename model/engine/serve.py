@@ -40,10 +40,11 @@ from model.messages import (
 def serve(inbox: Inbox) -> Generator[Event, None, None]:
     """Answer commands until Shutdown. Every answer repeats its command's request number.
 
-    Runs, loads and proofs happen one after the other, questions in between; a question that a newer one
-    of the same kind replaces is not answered.
+    Runs and proofs happen one after the other, with the model that is open when they begin; loads happen beside
+    them, questions in between. A question that a newer one of the same kind replaces is not answered.
     """
-    engine, agenda = Engine(), Agenda()
+    engine = Engine()
+    agenda = Agenda(can_run=lambda: engine.model is not None)
     yield _ready()
     try:
         while True:
@@ -77,7 +78,7 @@ def _put(command: Command, engine: Engine, agenda: Agenda, inbox: Inbox) -> None
         case Generate():
             agenda.add_run(Job(request, generate(command, engine, inbox)))
         case OpenCheckpoint():
-            agenda.add_run(Job(request, opening(command, engine.keep_model)))
+            agenda.add_load(Job(request, opening(command, engine.keep_model)))
         case OpenRecording():
             agenda.add_run(Job(request, reopen(command, engine, inbox)))
         case Verify():

@@ -88,3 +88,60 @@ def test_work_that_waits_can_be_stopped_before_it_begins() -> None:
     assert [event.request for event in events] == [1]
     assert agenda.idle
     assert not begun
+
+
+def test_a_run_and_a_load_share_the_time(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.004, "run", log)))
+    agenda.add_load(Job(2, clock.pieces(0.020, "load", log)))
+    while clock.now < 10:
+        agenda.advance(questions=True)
+    assert 0.004 * log.count("run") / clock.now == pytest.approx(1 / 2, abs=0.02)
+
+
+def test_questions_take_at_most_a_third_from_a_run_and_a_load(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.004, "run", log)))
+    agenda.add_load(Job(2, clock.pieces(0.020, "load", log)))
+    agenda.add_question(Job(3, clock.pieces(0.050, "question", log)))
+    while clock.now < 10:
+        agenda.advance(questions=True)
+    assert 0.28 < 0.050 * log.count("question") / clock.now <= 1 / 3
+
+
+def test_a_load_that_begins_late_does_not_catch_up_with_the_run(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.010, "run", log)))
+    for _ in range(50):
+        agenda.advance(questions=True)
+    agenda.add_load(Job(2, clock.pieces(0.010, "load", log)))
+    for _ in range(10):
+        agenda.advance(questions=True)
+    assert log[50:].count("run") == 5
+
+
+def test_a_run_that_needs_a_model_waits_for_the_load_in_hand(clock: Clock) -> None:
+    there = False
+    agenda, log = Agenda(can_run=lambda: there), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.004, "run", log)))
+    agenda.add_load(Job(2, clock.pieces(0.020, "load", log)))
+    for _ in range(5):
+        agenda.advance(questions=True)
+    assert set(log) == {"load"}
+    there = True
+    agenda.advance(questions=True)
+    agenda.advance(questions=True)
+    assert "run" in log
+
+
+def test_a_load_is_stopped_by_its_number_and_the_run_goes_on(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.004, "run", log)))
+    agenda.add_load(Job(2, clock.pieces(0.020, "load", log)))
+    for _ in range(4):
+        agenda.advance(questions=True)
+    assert [event.request for event in agenda.stop(2)] == [2]
+    del log[:]
+    for _ in range(4):
+        agenda.advance(questions=True)
+    assert log == ["run"] * 4
