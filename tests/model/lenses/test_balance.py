@@ -38,7 +38,9 @@ def test_zero_experts_live_on_no_device_and_cost_nothing() -> None:
     assert load.traffic.sum() == 6
     nothing = balance.count(np.full_like(IDS_TMA, 8), FOUR)
     assert nothing.tokens == 6
-    assert not nothing.device_load.any() and not nothing.received.any() and not nothing.traffic.any()
+    assert not nothing.device_load.any()
+    assert not nothing.received.any()
+    assert not nothing.traffic.any()
 
 
 def test_contiguous_device_loads_of_the_published_vector() -> None:
