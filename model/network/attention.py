@@ -3,9 +3,10 @@
 `plain` restores every head's keys and values from the latents and suits many queries at once.
 `absorbed` moves W_UK into the query and W_UV behind the sum, so the cache is read as it is: one
 shared key of width C + R and one shared value of width C. It suits decoding. Neither form ever
-holds H × T × T numbers for a long prompt: `plain` is fused, `absorbed` is for few queries.
+holds H × T × T numbers for a long prompt: `plain` goes block by block, `absorbed` is for few queries.
 """
 
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,9 @@ from torch.nn import functional as F
 from model.config import LATENT_NORM_EPS, ModelConfig
 from model.network.rope import rotate
 from model.network.weights import AttentionWeights
+
+BLOCK_QUERIES = 128  # enough rows for full speed of a product, few enough to skip most of what is masked
+BLOCK_SCORES = 2**22  # scores held at once, whatever the length
 
 
 class Projected(NamedTuple):
@@ -61,24 +65,20 @@ def plain(
     weights: AttentionWeights,
     *,
     scale: float,
-    mask_TK: Tensor | None,
     sequences: int = 1,
 ) -> Tensor:
-    """Outputs of all heads [T, H·V], keys and values expanded per head, softmax fused.
+    """Outputs of all heads [T, H·V], keys and values expanded per head, in causal order.
 
-    `mask_TK` marks the keys each query may see; None means ordinary causal order within each of
-    `sequences` equally long sequences, whose keys are the queries' own tokens.
+    The queries are the last T of the K tokens; with several equally long `sequences` they are all of them.
     """
     heads, nope = weights.w_uk_HNC.shape[:2]
     kv_KHX = F.linear(c_kv_KC, weights.kv_b_HXC.flatten(0, 1)).unflatten(-1, (heads, -1))
     k_KHN, v_KHV = kv_KHX.split([nope, weights.w_uv_HVC.shape[1]], dim=-1)
-    q = torch.cat((new.content_THN, new.rope_THR), dim=-1)
-    k = torch.cat((k_KHN, k_rope_KR.unsqueeze(1).expand(-1, heads, -1)), dim=-1)
-    # torch fuses attention only for equal widths; with unequal ones it would hold H × T × K scores.
-    width = max(q.shape[-1], v_KHV.shape[-1])
-    q, k, v = (_by_head(F.pad(x, (0, width - x.shape[-1])), sequences) for x in (q, k, v_KHV))
-    out_BHTV = F.scaled_dot_product_attention(q, k, v, attn_mask=mask_TK, is_causal=mask_TK is None, scale=scale)
-    return out_BHTV[..., : v_KHV.shape[-1]].transpose(1, 2).reshape(len(new.source_TS), -1)
+    q_THX = torch.cat((new.content_THN, new.rope_THR), dim=-1)
+    k_KHX = torch.cat((k_KHN, k_rope_KR.unsqueeze(1).expand(-1, heads, -1)), dim=-1)
+    if sequences == 1 and q_THX.device.type == "cpu" and not torch.is_grad_enabled():
+        return _in_blocks(q_THX * scale, k_KHX, v_KHV).flatten(1)
+    return _fused(q_THX, k_KHX, v_KHV, scale=scale, sequences=sequences)
 
 
 def absorbed(
@@ -102,6 +102,44 @@ def absorbed(
     probabilities_XK = torch.softmax(scores_XK, dim=-1, dtype=torch.float32).to(c_kv_KC.dtype)
     read_HTC = torch.mm(probabilities_XK, c_kv_KC).unflatten(0, (heads, tokens))
     return torch.bmm(read_HTC, weights.w_uv_HVC.transpose(1, 2)).transpose(0, 1).reshape(tokens, -1)
+
+
+def _in_blocks(q_THX: Tensor, k_KHX: Tensor, v_KHV: Tensor) -> Tensor:
+    """Softmax attention [T, H, V] of scaled queries, a block of them against the keys that it sees at a time.
+
+    On a CPU two plain products take less time than torch's fused kernel, which multiplies with padded values, what
+    is masked too, and without the processor's bfloat16 units. One buffer, small enough for the caches, serves all.
+    """
+    tokens, heads, keys = len(q_THX), q_THX.shape[1], len(k_KHX)
+    together = max(1, BLOCK_SCORES // (BLOCK_QUERIES * keys))
+    buffer = q_THX.new_empty(min(together, heads) * min(BLOCK_QUERIES, tokens) * keys)
+    later = torch.ones(BLOCK_QUERIES, BLOCK_QUERIES, dtype=torch.bool, device=q_THX.device).triu(1)
+    out_THV = q_THX.new_empty(tokens, heads, v_KHV.shape[2])
+    q_HTX, k_HXK, v_HKV = q_THX.transpose(0, 1), k_KHX.permute(1, 2, 0), v_KHV.transpose(0, 1)
+    for head in range(0, heads, together):
+        some = slice(head, min(head + together, heads))
+        for start in range(0, tokens, BLOCK_QUERIES):
+            count = min(BLOCK_QUERIES, tokens - start)
+            seen = keys - tokens + start + count
+            shape = (some.stop - some.start, count, seen)
+            scores_HQK = buffer[: prod(shape)].view(shape)
+            torch.bmm(q_HTX[some, start : start + count], k_HXK[some, :, :seen], out=scores_HQK)
+            scores_HQK[:, :, seen - count :].masked_fill_(later[:count, :count], float("-inf"))
+            torch.softmax(scores_HQK, -1, out=scores_HQK)
+            out_THV[start : start + count, some] = torch.bmm(scores_HQK, v_HKV[some, :seen]).transpose(0, 1)
+    return out_THV
+
+
+def _fused(q_THX: Tensor, k_KHX: Tensor, v_KHV: Tensor, *, scale: float, sequences: int) -> Tensor:
+    """The same [T, H·V] by torch's own kernel, which also has a backward pass."""
+    # torch fuses attention only for equal widths; with unequal ones it would hold H × T × K scores.
+    width, tokens, keys = max(q_THX.shape[-1], v_KHV.shape[-1]), len(q_THX), len(k_KHX)
+    mask_TK = None
+    if tokens < keys:
+        mask_TK = torch.ones(tokens, keys, dtype=torch.bool, device=q_THX.device).tril(keys - tokens)
+    q, k, v = (_by_head(F.pad(x, (0, width - x.shape[-1])), sequences) for x in (q_THX, k_KHX, v_KHV))
+    out_BHTV = F.scaled_dot_product_attention(q, k, v, attn_mask=mask_TK, is_causal=mask_TK is None, scale=scale)
+    return out_BHTV[..., : v_KHV.shape[-1]].transpose(1, 2).reshape(tokens, -1)
 
 
 def _by_head(x_THX: Tensor, sequences: int) -> Tensor:

@@ -19,7 +19,7 @@ class Step(NamedTuple):
     """What every layer of one step shares."""
 
     rotation_TR: Tensor
-    mask_TK: Tensor | None
+    mask_TK: Tensor | None  # for the absorbed form alone
     cache: LatentCache | None = None
     absorbed: bool = False
     sequences: int = 1
@@ -93,7 +93,7 @@ class Decoder:
         cache.reserve(tokens)
         step = Step(
             rotation_TR=self.rotations.rows(start, start + tokens, length=start + tokens if length is None else length),
-            mask_TK=_visible(start, tokens, self.device, absorbed=absorbed),
+            mask_TK=_visible(start, tokens, self.device) if absorbed else None,
             cache=cache,
             absorbed=absorbed,
             temperature_T=self.temperature(start, start + tokens),
@@ -162,9 +162,7 @@ class Decoder:
         if step.absorbed:
             heads = attention.absorbed(new, c_kv_KC, k_rope_KR, weights, scale=self.scale, mask_TK=step.mask_TK)
         else:
-            heads = attention.plain(
-                new, c_kv_KC, k_rope_KR, weights, scale=self.scale, mask_TK=step.mask_TK, sequences=step.sequences
-            )
+            heads = attention.plain(new, c_kv_KC, k_rope_KR, weights, scale=self.scale, sequences=step.sequences)
         return weights.o(heads), new.source_TS
 
     def _mix(self, x_TD: Tensor, weights: LayerWeights) -> tuple[Tensor | None, moe.Routing | None]:
@@ -208,9 +206,9 @@ def _report(probe: Probe[Tensor], traces: list[LayerTrace], tokens: int) -> None
     probe.tokens = tokens
 
 
-def _visible(start: int, tokens: int, device: torch.device, *, absorbed: bool) -> Tensor | None:
-    """Which keys each new token may see, [T, K]; None where the attention's own default says the same."""
-    if tokens == 1 if absorbed else start == 0:
+def _visible(start: int, tokens: int, device: torch.device) -> Tensor | None:
+    """Which keys each new token may see, [T, K]; None when there is one token, which sees every key."""
+    if tokens == 1:
         return None
     query_T = torch.arange(start, start + tokens, device=device)
     key_K = torch.arange(start + tokens, device=device)
