@@ -3,6 +3,7 @@
 import gc
 import itertools
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,15 @@ import torch
 from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import DtypeChoice, load, loading
-from model.checkpoint.plan import make_plan
+from model.checkpoint.paging import traffic_of
+from model.checkpoint.plan import Plan, make_plan
+from model.config import DtypeName
+from model.network.decoder import Decoder
 from model.network.weights import MoeWeights
 from model.problems import Problem
 from model.tensorfile import write_tensors
 from tests.model.checkpoint.sample import tensors_of, write_config, write_sample
+from tests.model.checkpoint.stored_floats import FakeStored
 
 CPU = torch.device("cpu")
 
@@ -112,6 +117,84 @@ def test_a_dropped_load_lets_go_of_the_files(tmp_path: Path, monkeypatch: pytest
     del steps, checkpoint
     gc.collect()
     assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+def run(decoder: Decoder) -> list[torch.Tensor]:
+    """The logits of a prompt of 40 tokens and of three more, one by one."""
+    ids, cache = torch.arange(43) % 64, decoder.new_cache()
+    with torch.inference_mode():
+        told = [decoder.step(ids[:40], cache, logits="all")]
+        return told + [decoder.step(ids[at : at + 1], cache, absorbed=True) for at in range(40, 43)]
+
+
+def drained(checkpoint: Checkpoint, plan: Plan) -> Decoder:
+    """A decoder loaded by this plan."""
+    steps = loading(checkpoint, plan)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            decoder: Decoder = finished.value
+            return decoder
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["expanded", "streamed through host memory"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_a_paged_run_is_the_resident_one_bit_for_bit(tmp_path: Path, dtype: DtypeName, streamed: bool) -> None:
+    stored = {"bfloat16": lambda folder: read_checkpoint(write_sample(folder)), "float32": in_bfloat16}
+    checkpoint = stored[dtype](tmp_path)  # every weight has to be converted
+    smallest = make_plan(checkpoint, dtype=dtype, device=CPU, budget_bytes=1)
+    assert smallest.slots == 3
+    few = replace(smallest, host_slots=3 if streamed else 0)
+    paged, whole = drained(checkpoint, few), load(checkpoint, dtype=dtype, device=CPU)
+    traffic = traffic_of(paged.weights)
+    assert traffic is not None
+    assert traffic_of(whole.weights) is None
+    for ours, expected in zip(run(paged), run(whole), strict=True):
+        assert torch.equal(ours, expected)
+    counts = traffic.take()
+    assert counts.hits + counts.misses == 4 + 3 * 2  # every expert once in the prompt, two for each token behind it
+    assert counts.misses >= 4
+
+
+def test_a_mapped_checkpoint_beyond_its_budget_runs_in_its_files_pages(tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(write_sample(tmp_path))
+    plan = make_plan(checkpoint, dtype="float32", device=CPU, budget_bytes=1)
+    paged, whole = drained(checkpoint, plan), load(checkpoint, device=CPU)
+    moe = paged.weights.layers[1].moe
+    assert moe is not None
+    assert all(mapped(linear.weight) for expert in range(4) for linear in moe.experts[expert])
+    assert all(torch.equal(*both) for both in zip(run(paged), run(whole), strict=True))
+
+
+def test_loading_reads_no_expert_that_is_paged(tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(write_sample(tmp_path))
+    plan = make_plan(checkpoint, dtype="bfloat16", device=CPU, budget_bytes=1)
+    experts = sum(stored.stored_bytes for name, stored in checkpoint.tensors.items() if ".experts." in name)
+    everything = sum(stored.stored_bytes for stored in checkpoint.tensors.values())
+    assert [total for _, total in loading(checkpoint, plan)][-1] == everything - experts
+
+
+def test_a_small_converted_checkpoint_has_plain_resident_experts(tmp_path: Path) -> None:
+    moe = load(in_bfloat16(tmp_path), dtype="float32", device=CPU).weights.layers[1].moe
+    assert moe is not None
+    assert isinstance(moe.experts, tuple)
+    assert all(linear.weight.is_contiguous() for expert in moe.experts for linear in expert)
+
+
+def test_one_huge_tensor_of_any_format_is_expanded_some_rows_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.checkpoint.loading._YIELD_SECONDS", -1.0)
+    checkpoint = read_checkpoint(write_sample(tmp_path, vocab_size=30_000, hidden_size=512))
+    huge = FakeStored(torch.randn(30_000, 512).bfloat16())
+    checkpoint.tensors["lm_head.weight"] = huge
+    steps = loading(checkpoint, make_plan(checkpoint, dtype="float32", device=CPU))
+    done = [now for now, _ in steps]
+    assert len(huge.fills) == 4
+    assert max(huge.fills) * 512 <= 2**22
+    assert all(rows % 256 == 0 for rows in huge.fills[:-1])
+    assert max(later - now for now, later in itertools.pairwise(done)) <= 30_000 * 512 * 4  # the mapped embedding
 
 
 def test_a_file_that_changed_since_it_was_described_is_refused(tmp_path: Path) -> None:
