@@ -33,8 +33,8 @@ def model_config(
     epsilon = keys.number("rms_norm_eps", most=1.0)
     if epsilon != LATENT_NORM_EPS:
         notes.append(
-            f"The norms of c_q and c_kv use an epsilon of 1e-6, as in transformers and the authors' code, "
-            f"not rms_norm_eps = {epsilon:g}, which vLLM and llama.cpp use."
+            f"The norms of c_q and c_kv use an epsilon of 1e-6, as in transformers; vLLM and llama.cpp use "
+            f"rms_norm_eps = {epsilon:g} there too."
         )
     width = keys.whole if router is not None else keys.whole_or_none
     return ModelConfig(

@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import DeepseekV2Config, DeepseekV3Config
 
-from model.checkpoint.families import deepseek_v2, deepseek_v3
 from model.checkpoint.families.table import Parsed, parse_config
 from model.config import ModelConfig, YarnConfig
 from tests.model.checkpoint.sample import CONFIG
@@ -21,24 +19,6 @@ def parsed(base: dict[str, Any] = CONFIG, /, **changes: object) -> Parsed:
 
 def config(base: dict[str, Any] = CONFIG, /, **changes: object) -> ModelConfig:
     return parsed(base, **changes).config
-
-
-@pytest.mark.parametrize(
-    ("defaults", "theirs"), [(deepseek_v2.DEFAULTS, DeepseekV2Config()), (deepseek_v3.DEFAULTS, DeepseekV3Config())]
-)
-def test_defaults_are_those_of_transformers(defaults: dict[str, object], theirs: object) -> None:
-    assert defaults == {key: getattr(theirs, key) for key in defaults}
-
-
-@pytest.mark.parametrize("theirs", [DeepseekV2Config(num_experts_per_tok=6), DeepseekV3Config()])
-def test_a_config_without_any_key_is_transformers_default_model(theirs: Any) -> None:
-    empty = parsed({"model_type": theirs.model_type, "num_experts_per_tok": theirs.num_experts_per_tok})
-    full = parsed(theirs.to_dict())
-    assert empty.config.moe_layers == full.config.moe_layers
-    assert empty.config.router == full.config.router
-    assert empty.config.rope == full.config.rope
-    assert any("config.json lacks" in note for note in empty.notes)
-    assert not any("config.json lacks" in note for note in full.notes)
 
 
 def test_old_and_new_keys_mean_the_same() -> None:
