@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -19,6 +20,7 @@ import msgspec
 from model.messages import FRAME_LIMIT, Command, Event, Heartbeat, Shutdown, decode_command, encode
 
 HEARTBEAT_SECONDS = 0.5
+_SIZES = ("VmRSS", "RssAnon", "RssShmem")
 GRACE_SECONDS = 1.0  # for the piece of work in hand when the window has gone
 INBOX_LIMIT = 1024  # commands; a full inbox is not read, so the asker's own bounded queue fills
 SPIN_COUNT = "2000"
@@ -162,12 +164,30 @@ def _read(connection: Connection, inbox: PipeInbox, ended: threading.Event) -> N
 def _beat(inbox: PipeInbox, outbox: PipeOutbox, ended: threading.Event) -> None:
     while not ended.wait(HEARTBEAT_SECONDS):
         if not outbox.congested():
-            outbox.put(Heartbeat(step_age=inbox.age(), resident_bytes=_resident_bytes()))
+            resident, unreclaimable = memory_in_use()
+            outbox.put(Heartbeat(step_age=inbox.age(), resident_bytes=resident, unreclaimable_bytes=unreclaimable))
 
 
-def _resident_bytes() -> int:
+def memory_in_use() -> tuple[int, int]:
+    """Bytes in memory, and those of them that no file backs, so that they cannot be given back (RssAnon + RssShmem).
+
+    Where the system has no such table, both are the most that the process ever had; 0 where it does not tell at all.
+    """
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return (_most_ever(),) * 2
+    sizes = {
+        name: int(value.split()[0]) * 1024
+        for name, _, value in (line.partition(":") for line in lines)
+        if name in _SIZES
+    }
+    return sizes.get("VmRSS", 0), sizes.get("RssAnon", 0) + sizes.get("RssShmem", 0)
+
+
+def _most_ever() -> int:
+    if sys.platform == "win32":
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    import resource  # not on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,3 +1,4 @@
+import mmap
 import os
 import select
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.worker import OUTBOX_FRAMES, PipeInbox, PipeOutbox
+from app.worker import OUTBOX_FRAMES, PipeInbox, PipeOutbox, memory_in_use
 from model.messages import Describe, Heartbeat, Shutdown, decode_event
 from tests.parity.tiny import make_checkpoint
 
@@ -112,3 +113,18 @@ def test_a_waiting_engine_has_no_age_and_a_working_one_has() -> None:
         inbox.put(Shutdown())
         waiting.join()
         assert inbox.age() > 0
+
+
+def test_pages_of_a_file_can_be_given_back_and_other_memory_cannot(tmp_path: Path) -> None:
+    size, slack = 64 * 2**20, 8 * 2**20
+    path = tmp_path / "pages"
+    path.write_bytes(bytes(size))
+    resident, unreclaimable = memory_in_use()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
+        assert pages.find(b"1") == -1  # touches every page
+        with_file = memory_in_use()
+        assert with_file[0] - resident == pytest.approx(size, abs=slack)
+        assert with_file[1] - unreclaimable == pytest.approx(0, abs=slack)
+    before = memory_in_use()
+    own = bytearray(b"1" * size)
+    assert memory_in_use()[1] - before[1] == pytest.approx(len(own), abs=slack)
