@@ -13,7 +13,7 @@ from app.state import LoadProgress, State
 from model.config import DtypeName
 from model.messages import CheckpointSummary
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice
-from widgets.figures import bytes_text, duration_text
+from widgets.figures import bytes_text, duration_text, part_text
 from widgets.notice_bar import NoticeTone
 
 translate = QCoreApplication.translate
@@ -198,13 +198,13 @@ def _proof(state: State) -> tuple[Literal["unknown", "running", "passed", "faile
     if state.proving:
         return (
             "running",
-            translate("chrome", "proving…"),
+            "",
             translate("chrome", "Rebuilt attention is being compared with the model's own pass."),
         )
     if proof is None:
         return (
             "unknown",
-            translate("chrome", "not proved"),
+            "",
             translate("chrome", "Click to compare rebuilt attention with the model's own pass."),
         )
     tooltip = translate(
@@ -249,7 +249,7 @@ def _loading(loading: LoadProgress) -> str:
         return translate("chrome", "cancelling {}…").format(name)
     words = [translate("chrome", "loading {}").format(name)]
     if loading.total:
-        words.append(translate("chrome", "{} of {}").format(bytes_text(loading.done), bytes_text(loading.total)))
+        words.append(part_text(loading.done, loading.total))
     if loading.done and loading.seconds >= RATE_FROM:
         rate = loading.done / loading.seconds
         words.append(translate("chrome", "{}/s").format(bytes_text(round(rate))))

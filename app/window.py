@@ -110,7 +110,8 @@ class MainWindow(QMainWindow):
             layout.totalHeightForWidth(width) if layout and layout.hasHeightForWidth() else sheet.sizeHint().height()
         )
         sheet.resize(width, min(max(height, sheet.minimumSizeHint().height()), centre.height() - 32))
-        sheet.move((centre.width() - sheet.width()) // 2, max(56, (centre.height() - sheet.height()) // 3))
+        free = centre.height() - sheet.height()
+        sheet.move((centre.width() - sheet.width()) // 2, min(max(56, free // 3), free - 16))
         sheet.raise_()
 
     # ---- connecting ------------------------------------------------------------------------------------

@@ -164,6 +164,9 @@ class CheckpointSheet(QFrame):
         self._open.setText(self.tr("Open anyway") if plan.verdict == "too big" else self.tr("Open"))
         self._open.setEnabled(not self._pending)
         self.setAccessibleDescription(text)
+        self._body.updateGeometry()  # a scroll area does not notice that its contents have grown
+        if plan.verdict == "too big" and self._open.hasFocus():
+            self._cancel.setFocus()  # Enter must not open what has turned out not to fit
 
     def _fill(self, rows: list[Row]) -> None:
         while len(self._rows) < len(rows):
@@ -178,6 +181,7 @@ class CheckpointSheet(QFrame):
         name, size, remark = self._words(), self._words(), self._words()
         name.setProperty("role", "muted")
         remark.setProperty("role", "muted")
+        remark.setWordWrap(True)  # else the longest remark would widen the card beyond its frame
         size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         for place, label in enumerate((name, size, remark)):
             self._grid.addWidget(label, row, place)
@@ -276,6 +280,8 @@ class _Body(QScrollArea):
 
     def heightForWidth(self, width: int) -> int:
         layout: QLayout = self.column
+        # As if the scroll bar stood there: else it comes, takes room, and so is needed.
+        width -= self.verticalScrollBar().sizeHint().width()
         return layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else layout.totalSizeHint().height()
 
     def sizeHint(self) -> QSize:

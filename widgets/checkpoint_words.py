@@ -23,7 +23,8 @@ def description(facts: CheckpointFacts) -> str:
 def formats_text(formats: dict[str, int]) -> str:
     """Stored bytes by format, the largest first: `fp8 e4m3 641 GB · bfloat16 20 GB`."""
     ordered = sorted(formats.items(), key=lambda entry: -entry[1])
-    return " · ".join(f"{name} {bytes_text(size)}" for name, size in ordered)
+    # An en space, since names of formats may end in a number.
+    return " · ".join(f"{name}\u2002{bytes_text(size)}" for name, size in ordered)
 
 
 def table(facts: CheckpointFacts, plan: MemoryPlan) -> list[Row]:
@@ -37,7 +38,7 @@ def table(facts: CheckpointFacts, plan: MemoryPlan) -> list[Row]:
         (
             _translated("Read from the files"),
             bytes_text(facts.file_bytes),
-            _translated("pages come when needed and can be given back"),
+            _translated("mapped: pages come and go as needed"),
         ),
         (latents, bytes_text(plan.latents), as_mha.format(size=bytes_text(plan.latents_mha))),
         (longest, bytes_text(plan.context_latents), as_mha.format(size=bytes_text(plan.context_mha))),
@@ -71,7 +72,9 @@ def verdict_text(facts: CheckpointFacts, plan: MemoryPlan) -> str:
         parts.append(_translated("The full context does not."))
     if plan.verdict != "too big" and facts.experts and facts.file_bytes > plan.free:
         parts.append(
-            _translated("The files are larger than that: experts are read from the files when they are chosen.")
+            _translated(
+                "The files are larger than the free memory: experts are read from the files when they are chosen."
+            )
         )
     return " ".join(parts)
 

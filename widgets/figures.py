@@ -17,6 +17,15 @@ def bytes_text(size: int, *, exact: bool = False) -> str:
     return _scaled(size, BYTE_UNITS)
 
 
+def part_text(part: int, whole: int) -> str:
+    """A part of a whole in the whole's own unit: `2.1 of 8 GB`."""
+    if whole < 1000:
+        return _translated("{part} of {whole}").format(part=f"{part:,}", whole=bytes_text(whole))
+    number, unit = bytes_text(whole).split(" ")
+    scaled = part / 1000.0 ** BYTE_UNITS.index(unit)
+    return _translated("{part} of {whole}").format(part=_few_digits(scaled), whole=f"{number} {unit}")
+
+
 def count_text(count: int) -> str:
     """`4,096` up to four digits, then `10.2 M`, `671 B` (billions)."""
     return f"{count:,}" if abs(count) < EXACT_BELOW else _scaled(count, COUNT_UNITS)

@@ -5,6 +5,7 @@ from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 HEADER_HEIGHT = 34
+NARROW = 600  # pixels; a narrower header has no room for the sentence beside its tools
 
 
 class ElidedLabel(QLabel):
@@ -45,13 +46,15 @@ class Panel(QFrame):
     """The frame around every view.
 
     The sentence says exactly what is shown; it is also the picture's caption and the accessible
-    description. While there is nothing to show, `show_hint` says what will appear and what to do.
+    description. In a narrow panel it stands below the header; that depends on the width alone, never on the
+    sentence, so nothing jumps. While there is nothing to show, `show_hint` says what will appear and what to do.
     """
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "panel")
         self.setAccessibleName(title)
+        self._said = ""
         self.header = QFrame(self)
         self.header.setProperty("role", "panel-header")
         self.header.setFixedHeight(HEADER_HEIGHT)
@@ -59,6 +62,10 @@ class Panel(QFrame):
         self._title.setProperty("role", "panel-title")
         self._sentence = ElidedLabel("", self.header)
         self._sentence.setProperty("role", "muted")
+        self._below = ElidedLabel("", self)
+        self._below.setProperty("role", "muted")
+        self._below.setContentsMargins(12, 6, 12, 0)
+        self._below.hide()
         self._tools = QHBoxLayout()
         self._tools.setSpacing(8)
         row = QHBoxLayout(self.header)
@@ -80,6 +87,7 @@ class Panel(QFrame):
         column.addWidget(self.header)
         self._rule = _rule(self)
         column.addWidget(self._rule)
+        column.addWidget(self._below)
         column.addLayout(self._stack, 1)
 
     def title(self) -> str:
@@ -88,7 +96,7 @@ class Panel(QFrame):
 
     def sentence(self) -> str:
         """What is shown, in one sentence."""
-        return self._sentence.full_text()
+        return self._said
 
     def add_tool(self, widget: QWidget) -> None:
         """Put a control at the right end of the header."""
@@ -108,13 +116,13 @@ class Panel(QFrame):
 
     def show_sentence(self, text: str) -> None:
         """Say what the body shows now, and show the body."""
-        self._sentence.set_full_text(text)
+        self._place_sentence(text)
         self.setAccessibleDescription(text)
         self._stack.setCurrentIndex(self._stack.count() - 1)
 
     def show_hint(self, text: str) -> None:
         """Show, in place of the body, one sentence saying what will appear and what to do."""
-        self._sentence.set_full_text("")
+        self._place_sentence("")
         self._hint.setText(text)
         self.setAccessibleDescription(text)
         self._stack.setCurrentIndex(0)
@@ -122,6 +130,17 @@ class Panel(QFrame):
     def is_empty(self) -> bool:
         """Whether the hint is showing."""
         return self._stack.currentIndex() == 0
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_sentence(self._said)
+
+    def _place_sentence(self, text: str) -> None:
+        self._said = text
+        narrow = self.width() < NARROW
+        self._sentence.set_full_text("" if narrow else text)
+        self._below.set_full_text(text if narrow else "")
+        self._below.setVisible(narrow and bool(text))
 
 
 class _Rule(QWidget):

@@ -2,18 +2,19 @@
 
 from typing import Literal
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from widgets.dot import Dot
-from widgets.figures import bytes_text, duration_text, rate_text, tabular
+from widgets.figures import bytes_text, duration_text, part_text, rate_text, tabular
 from widgets.palette import DARK, Palette
 from widgets.panel import ElidedLabel
 
 StateKind = Literal["idle", "busy", "loading", "dead"]
 
 HEIGHT = 26
+ROOMY = 1440  # pixels; in a narrower line the hovered cell needs the place
 TONES: dict[StateKind, str] = {"idle": "faint", "busy": "accent", "loading": "accent", "dead": "bad"}
 TRACK_STYLE = "QProgressBar { background: palette(mid); }"
 BUTTON_STYLE = "QPushButton { padding: 0 6px; }"
@@ -35,10 +36,11 @@ class StatusLine(QFrame):
         self.setAccessibleName(self.tr("Status"))
         self._palette = DARK
         self._kind: StateKind = "idle"
+        self._progressing = False
         self._dot = Dot(self)
         self._state, self._speed, self._step, self._recording, self._memory = (_SteadyLabel(self) for _ in range(5))
         self._stop = self._button(self.tr("Stop"), self.tr("Stop generating"))
-        self._work = _SteadyLabel(self)
+        self._work = _WorkLabel("", self)
         self._bar = QProgressBar(self)
         self._cancel = self._button(self.tr("Cancel"), self.tr("Cancel what is in progress"))
         self._hover = ElidedLabel("", self)
@@ -86,9 +88,11 @@ class StatusLine(QFrame):
         if not kept:
             self._memory.show_text("")
             return
-        of_budget = self.tr("{kept} of {budget} kept").format(kept=bytes_text(kept), budget=bytes_text(budget))
-        words = of_budget if budget else self.tr("{kept} kept").format(kept=bytes_text(kept))
-        self._memory.show_text(self.tr("{words} · {size} resident").format(words=words, size=bytes_text(resident)))
+        size = part_text(kept, budget) if budget else bytes_text(kept)
+        words = self.tr("{size} kept").format(size=size)
+        if self.width() >= ROOMY and not self._progressing:
+            words = self.tr("{words} · {size} resident").format(words=words, size=bytes_text(resident))
+        self._memory.show_text(words)
         exact = self.tr(
             "The engine keeps {kept} that cannot be given back; with pages of files it has {size} in memory."
         )
@@ -96,19 +100,25 @@ class StatusLine(QFrame):
 
     def show_progress(self, label: str, fraction: float | None, *, cancellable: bool = True) -> None:
         """Show long work: how much is done, 0 to 1, or None when nobody knows."""
-        self._work.show_text(label)
+        self._work.set_full_text(label)
+        self._work.updateGeometry()
         self._bar.setRange(0, 0 if fraction is None else 1000)
         if fraction is not None:
             self._bar.setValue(round(1000 * min(max(fraction, 0.0), 1.0)))
-        for widget in (self._work, self._bar, self._cancel):
-            widget.show()
+        self._give_room(True)
         self._cancel.setEnabled(cancellable)
 
     def hide_progress(self) -> None:
         """The long work is over."""
-        self._work.forget_width()
+        self._give_room(False)
+
+    def _give_room(self, progressing: bool) -> None:
+        """Lesser figures make way for long work, so that the hovered cell can still be read."""
+        self._progressing = progressing
         for widget in (self._work, self._bar, self._cancel):
-            widget.hide()
+            widget.setVisible(progressing)
+        for label in (self._step, self._recording):
+            label.withhold(progressing)
 
     def show_hover(self, text: str) -> None:
         """Read out the cell under the cursor; an empty text clears it."""
@@ -123,7 +133,7 @@ class StatusLine(QFrame):
         QPainter(self).fillRect(0, 0, self.width(), 1, self._palette.colour("line"))
 
     def _arrange(self) -> None:
-        self._bar.setFixedWidth(120)
+        self._bar.setFixedWidth(80)
         self._bar.setTextVisible(False)
         self._bar.setStyleSheet(TRACK_STYLE)
         self._hover.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -156,6 +166,18 @@ class StatusLine(QFrame):
         return button
 
 
+class _WorkLabel(ElidedLabel):
+    """As wide as its text where there is room."""
+
+    def __init__(self, text: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self.setFont(tabular(self.font()))
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.fontMetrics().horizontalAdvance(self.full_text()) + 4, super().sizeHint().height())
+
+
 class _SteadyLabel(QLabel):
     """A label of changing numbers that only ever grows, so that nothing beside it dances."""
 
@@ -163,12 +185,18 @@ class _SteadyLabel(QLabel):
         super().__init__(parent)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setFont(tabular(self.font()))
+        self._withheld = False
 
     def show_text(self, text: str) -> None:
         self.setText(text)
-        self.setVisible(bool(text))
+        self.setVisible(bool(text) and not self._withheld)
         if self.sizeHint().width() > self.minimumWidth():
             self.setMinimumWidth(self.sizeHint().width())
+
+    def withhold(self, withheld: bool) -> None:
+        if withheld != self._withheld:
+            self._withheld = withheld
+            self.setVisible(bool(self.text()) and not withheld)
 
     def forget_width(self) -> None:
         self.setMinimumWidth(0)

@@ -173,7 +173,7 @@ def test_the_old_model_stays_on_show_while_another_loads(window, bridge, qtbot, 
     now[0] += 4
     request = window.session.state.loading.request
     bridge.received.emit(Loading(request=request, done=2_000_000_000, total=31_400_000_000))
-    told = "loading large · 2 GB of 31.4 GB · 500 MB/s · 58.8 s left"
+    told = "loading large · 2 of 31.4 GB · 500 MB/s · 58.8 s left"
     labels = window.parts.status.findChildren(QLabel)
     qtbot.waitUntil(lambda: any(label.text() == told for label in labels))
     assert any(label.text() == "tiny" for label in window.parts.top.findChildren(QLabel) if label.isVisible())
@@ -295,8 +295,8 @@ def test_a_cell_of_any_row_is_read_out_in_full(window, bridge, qtbot):
 def test_expert_reads_of_the_last_step_and_the_run_stand_below_the_routing_map(window, bridge, qtbot):
     generate(window, bridge, qtbot)
     line = window.parts.routing.findChild(ReadsLine)
-    told = "last step: 3 experts at hand, 1 read, 683 B/token · run: 75.0 % at hand, 683 B/token"
+    told = "step: hits 3, misses 1, 683 B/token · run: hits 75 %, 683 B/token"
     qtbot.waitUntil(lambda: line.full_text() == told)
     bridge.received.emit(grown(6, 1, step=1, request=bridge.of(Generate)[0].request))
-    told = "last step: 3 experts at hand, 1 read, 4.1 kB/token · run: 75.0 % at hand, 1.2 kB/token"
+    told = "step: hits 3, misses 1, 4.1 kB/token · run: hits 75 %, 1.2 kB/token"
     qtbot.waitUntil(lambda: line.full_text() == told)

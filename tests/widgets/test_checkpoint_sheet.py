@@ -100,7 +100,7 @@ def test_sizes_are_written_as_makers_write_them() -> None:
 
 def test_formats_tokenizer_and_zero_experts_are_described() -> None:
     facts = replace(FACTS, formats={"bfloat16": 20 * 10**9, "fp8 e4m3": 641 * 10**9}, has_chat_template=True)
-    assert "Stored as fp8 e4m3 641 GB · bfloat16 20 GB" in description(facts)
+    assert "Stored as fp8 e4m3\u2002641 GB · bfloat16\u200220 GB" in description(facts)
     assert "Tokenizer and chat template" in description(facts)
     assert "No tokenizer: prompts are token ids" in description(replace(facts, has_tokenizer=False))
     assert "6 of 64 experts per token, 2 shared, 16 of them zero experts" in description(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgets.figures import bytes_text, count_text, duration_text, rate_text
+from widgets.figures import bytes_text, count_text, duration_text, part_text, rate_text
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,9 @@ def test_durations_use_the_unit_that_fits(seconds: float, text: str) -> None:
 
 def test_slow_rates_keep_one_digit_after_the_point() -> None:
     assert (rate_text(312.4), rate_text(4.25), rate_text(math.inf)) == ("312 tokens/s", "4.2 tokens/s", "– tokens/s")
+
+
+def test_a_part_is_told_in_the_unit_of_its_whole() -> None:
+    assert part_text(2_100_000_000, 8_000_000_000) == "2.1 of 8 GB"
+    assert part_text(0, 31_400_000_000) == "0 of 31.4 GB"
+    assert part_text(512, 999) == "512 of 999 B"

@@ -80,3 +80,19 @@ def test_an_elided_label_shows_everything_once_there_is_room(qtbot):
     label.grab()
     assert label.text() == "a few words"
     assert label.toolTip() == ""
+
+
+def test_a_narrow_panel_says_its_sentence_below_the_header(panel):
+    panel.show_sentence("layer 5 · head 3 · 46 × 46 tokens, every cell")
+    panel.grab()
+    below = [label for label in panel.findChildren(ElidedLabel) if not label.isHidden() and label.text()]
+    assert [label.text() for label in below] == ["layer 5 · head 3 · 46 × 46 tokens, every cell"]
+    assert not panel.header.isAncestorOf(below[0])
+    panel.resize(800, 300)
+    panel.grab()
+    shown = [label for label in panel.findChildren(ElidedLabel) if not label.isHidden() and label.text()]
+    assert len(shown) == 1
+    assert panel.header.isAncestorOf(shown[0])
+    panel.resize(400, 300)
+    panel.show_hint("Run a prompt.")
+    assert below[0].isHidden()

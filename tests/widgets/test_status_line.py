@@ -1,5 +1,7 @@
 """The status line: state, speed, progress, and the hovered cell."""
 
+from itertools import pairwise
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton
 from pytestqt.qtbot import QtBot
@@ -98,8 +100,9 @@ def test_long_hover_text_is_shortened_but_kept_whole(qtbot: QtBot) -> None:
 
 def test_memory_is_told_beside_its_budget_and_exactly_on_hover(qtbot: QtBot) -> None:
     line = _line(qtbot)
+    line.resize(1600, 26)
     line.show_memory(2_100_000_000, budget=8_000_000_000, resident=14_800_000_000)
-    assert "2.1 GB of 8 GB kept · 14.8 GB resident" in _words(line)
+    assert "2.1 of 8 GB kept · 14.8 GB resident" in _words(line)
     label = next(label for label in line.findChildren(QLabel) if "kept" in label.text())
     assert "2,100,000,000 B" in label.toolTip()
     line.show_memory(2_100_000_000, budget=0, resident=14_800_000_000)
@@ -114,3 +117,21 @@ def test_what_is_being_cancelled_cannot_be_cancelled_again(qtbot: QtBot) -> None
     assert not _button(line, "Cancel").isEnabled()
     line.show_progress("loading y", None)
     assert _button(line, "Cancel").isEnabled()
+
+
+def test_long_work_beside_a_run_leaves_room_for_the_hovered_cell(qtbot: QtBot) -> None:
+    line = _line(qtbot)
+    line.show_state("busy", "generating · token 1,016 of 2,048")
+    line.show_speed(312.0, 0.0032)
+    line.show_recording(4_100_000, 1_000_000_000)
+    line.show_progress("loading DeepSeek-V2-Lite-Chat · 7.3 of 31.4 GB · 608 MB/s · 39.6 s left", 0.23)
+    line.show_memory(2_100_000_000, budget=8_000_000_000, resident=14_800_000_000)
+    line.show_hover("query 38 “castle” → key 6")
+    line.layout().activate()
+    shown = [label for label in line.findChildren(QLabel) if label.isVisible() and label.text()]
+    assert not any(label.text().endswith("…") for label in shown)
+    spans = sorted((label.x(), label.x() + label.width()) for label in shown)
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+    assert spans[-1][1] <= line.width()
+    line.hide_progress()
+    assert "3.2 ms/step" in _words(line)

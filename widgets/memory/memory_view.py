@@ -156,7 +156,7 @@ class MemoryView(Panel):
     def _free_text(self, series: MemorySeries) -> str:
         if not series.free_bytes:  # a recording without its model: nothing is known of memory here
             return self.tr("context {limit}").format(limit=f"{series.context_limit:,}")
-        text = self.tr("free memory holds {mla} more tokens; as MHA only {mha} · context {limit}")
+        text = self.tr("free memory holds {mla} more tokens, as MHA {mha} · context {limit}")
         return text.format(
             mla=count_text(series.free_bytes // max(series.mla, 1)),
             mha=count_text(series.free_bytes // max(series.mha, 1)),

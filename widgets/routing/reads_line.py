@@ -22,16 +22,17 @@ class ReadsLine(ElidedLabel):
         """Show the last step beside the mean over the run; None hides the line."""
         self.setVisible(reads is not None)
         self.set_full_text("" if reads is None else self._sentence(reads))
+        self.setAccessibleDescription(
+            self.tr("Hits: chosen experts that were in memory. Misses: those brought in from the files.")
+        )
 
     def _sentence(self, reads: ExpertReads) -> str:
-        told = self.tr(
-            "last step: {hits} experts at hand, {misses} read, {size}/token · run: {share} % at hand, {mean}/token"
-        )
+        told = self.tr("step: hits {hits}, misses {misses}, {size}/token · run: hits {share} %, {mean}/token")
         chosen = reads.hits + reads.misses
         return told.format(
             hits=f"{reads.last_hits:,}",
             misses=f"{reads.last_misses:,}",
             size=bytes_text(round(reads.last_bytes / max(reads.last_tokens, 1))),
-            share=f"{100 * reads.hits / chosen:.1f}" if chosen else "–",
+            share=f"{100 * reads.hits / chosen:.0f}" if chosen else "–",
             mean=bytes_text(round(reads.bytes / max(reads.tokens, 1))),
         )

@@ -171,7 +171,8 @@ class RoutingView(Panel):
         parts = [self.tr("layer {0}").format(routing.layer), self.tr("token × expert")]
         choice = self.tr("top {0} of {1}").format(routing.chosen, routing.experts)
         if routing.groups > 1:
-            choice += self.tr(", {0} groups of {1}").format(routing.groups_per_token, routing.groups)
+            groups = self.tr(", {0} group of {1}") if routing.groups_per_token == 1 else self.tr(", {0} groups of {1}")
+            choice += groups.format(routing.groups_per_token, routing.groups)
         zero = int(np.count_nonzero(routing.expert_device < 0))
         if zero:
             choice += self.tr(", {0} of them zero experts").format(zero)

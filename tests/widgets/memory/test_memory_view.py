@@ -90,7 +90,7 @@ def test_selection_reads_the_token_in_sentence_and_hairline(view: MemoryView) ->
 def test_free_memory_is_told_in_tokens(view: MemoryView) -> None:
     view.show_series(_series(43))
     words = [label.text() for label in view.findChildren(type(view._free))]
-    assert any(word.startswith("free memory holds 640 more tokens; as MHA only 100") for word in words)
+    assert any(word.startswith("free memory holds 640 more tokens, as MHA 100") for word in words)
 
 
 def test_axes_do_not_move_while_tokens_stream_in(view: MemoryView) -> None:

@@ -321,9 +321,7 @@ def test_what_experts_cost_is_told_below_the_map_and_nothing_where_all_are_at_ha
             hits=1500, misses=500, bytes=44_000_000_000, tokens=1000,
         )
     )  # fmt: skip
-    assert line.full_text() == (
-        "last step: 44 experts at hand, 4 read, 352 MB/token · run: 75.0 % at hand, 44 MB/token"
-    )
+    assert line.full_text() == "step: hits 44, misses 4, 352 MB/token · run: hits 75 %, 44 MB/token"
     canvas_of(view)
     assert canvas.height() < height
     view.clear()
