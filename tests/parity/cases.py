@@ -119,6 +119,7 @@ CASES: dict[str, Case] = {
         "axk1", {"num_hidden_layers": 5, "first_k_dense_replace": 1, "moe_layer_freq": 2}
     ),
     "minicpm3": Case("minicpm3"),
+    "minicpm3 with a tied head": Case("minicpm3", {"scale_emb": 3, "scale_depth": 1.1, "tie_word_embeddings": True}),
     "minicpm3 with longrope": Case("minicpm3", {"rope_parameters": longrope()}),
     "minicpm3 with longrope, short": Case("minicpm3", {"rope_parameters": longrope(128, factor=2.0)}),
     "minicpm3 with biases, no scalings": Case(

@@ -92,7 +92,8 @@ ORACLES: dict[Family, Oracle] = {
     "minicpm3": Oracle(
         transformers.MiniCPM3Config,
         transformers.MiniCPM3ForCausalLM,
-        DENSE | {"scale_emb": 3, "scale_depth": 1.1, "dim_model_base": 16},
+        # Embeddings so small and branches so large that attention decides what comes out.
+        DENSE | {"scale_emb": 0.5, "scale_depth": 3.0, "dim_model_base": 16, "tie_word_embeddings": False},
     ),
     "mistral4": Oracle(
         transformers.Mistral4Config,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -9,9 +10,14 @@ from torch import Tensor
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
 from model.config import DtypeName, Sampling
+from model.lenses.attention import probabilities
 from model.network.decoder import Decoder, new_probe
 from model.network.rope import rotate
 from model.network.sampling import Sampler
+from model.recording.columns import StepRow
+from model.recording.projections import Projections
+from model.recording.recorder import Recorder
+from tests.model.recording.runs import run_info
 from tests.parity.cases import CASES, TOKENS, Both, run_both
 from tests.parity.families import Family
 from tests.parity.tiny import make_checkpoint
@@ -53,6 +59,23 @@ def test_logits_are_the_same(both: Both) -> None:
 def test_attention_rebuilt_from_latents_is_the_same(both: Both) -> None:
     for layer, theirs in enumerate(both.their_output.attentions):
         assert (rebuilt(both.decoder, layer, both) - theirs[0]).abs().max() <= ATTENTION
+
+
+def test_maps_of_the_lens_are_the_same(both: Both, tmp_path: Path) -> None:
+    info = run_info(both.decoder.config, prompt_tokens=TOKENS)
+    recorder = Recorder.create(tmp_path / "run", info)
+    recorder.append(
+        both.probe,
+        both.cache,
+        ids=both.ids_T.tolist(),
+        texts=[""] * TOKENS,
+        log_probability=np.full(TOKENS, np.nan),
+        step=StepRow(decode=False, measured_bytes=0, used_bytes=0, seconds=0.0),
+    )
+    projections, every, heads = Projections.of(both.decoder), (0, TOKENS), range(both.decoder.config.heads)
+    for layer, theirs in enumerate(both.their_output.attentions):
+        maps = probabilities(recorder.recording, projections, layer=layer, heads=heads, queries=every, keys=every)
+        assert np.abs(maps - theirs[0].numpy()).max() <= ATTENTION
 
 
 def test_cached_latents_are_the_same(both: Both) -> None:
