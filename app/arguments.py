@@ -179,7 +179,7 @@ def _verify(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("decode", "prefill", "growth", "table", "window"))
+    parser.add_argument("what", choices=("decode", "prefill", "growth", "large", "table", "window"))
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--checkpoint", metavar="DIR", type=path, help="checkpoint folder (default: the bundled model)")
     model.add_argument("--shape", choices=("tiny", "mid"), help="random weights: 17 M parameters, or 0.6 B")
@@ -194,4 +194,6 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peer-llama", metavar="BIN", type=path, help="a llama-bench of llama.cpp, for decode")
     parser.add_argument("--peer-gguf", metavar="FILE", type=path, help="the same model for it")
     parser.add_argument("--out", metavar="DIR", type=path, default="out/bench", help="where `table` writes its JSON")
+    parser.add_argument("--folder", metavar="DIR", type=path, help="where `large` puts 31 GB for a while")
+    _budget(parser)
     _json(parser)

@@ -1,4 +1,4 @@
-"""`bench decode|prefill|growth|table|window`: measured speed as JSON or text, never part of the tests."""
+"""`bench decode|prefill|growth|large|table|window`: measured speed as JSON or text, never part of the tests."""
 
 import tempfile
 from argparse import Namespace
@@ -11,6 +11,7 @@ from typing import Literal, cast
 import msgspec
 
 from app.bundled import checkpoint_path
+from app.commands.bench_large import bench_large
 from app.commands.bench_llama import llama_measures
 from app.commands.conversation import Conversation
 from app.commands.output import show
@@ -19,7 +20,7 @@ from model.config import DtypeName
 from model.messages import Measure, Measured, OpenCheckpoint
 from model.problems import Problem
 
-TOKENS = {"decode": [64], "prefill": [512, 2048], "growth": [20_000], "window": [64], "table": [64]}
+TOKENS = {"decode": [64], "prefill": [512, 2048], "growth": [20_000], "large": [32], "window": [64], "table": [64]}
 
 
 def run(options: Namespace) -> int:
@@ -34,6 +35,8 @@ def run(options: Namespace) -> int:
         result = import_module("app.commands.bench_window").bench_window(
             checkpoint=options.checkpoint, tokens=tokens[0]
         )
+    elif options.what == "large":
+        result = bench_large(folder=options.folder, tokens=tokens[0], budget=options.budget)
     elif options.what == "table":
         # Late, because the table asks this module for its rows.
         return cast(int, import_module("app.commands.bench_table").bench_table(Path(options.out)))
