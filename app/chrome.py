@@ -44,6 +44,7 @@ def show_model(parts: Parts, state: State) -> None:
             summary.parameters_active,
             model.device.upper(),
             model.dtype,
+            tuple(summary.notes),
         )
         parts.prompt.show_tokenizer(summary.has_tokenizer)
         parts.prompt.show_chat_template(summary.has_chat_template)
@@ -161,7 +162,7 @@ def facts(summary: CheckpointSummary, *, device: str = "", budget_bytes: int = 0
         notes=tuple(summary.notes),
         zero_experts=router.zero_experts if router else 0,
         formats=dict(summary.formats),
-        resident_bytes=kept_bytes(summary),
+        resident_bytes=summary.resident_bytes,
         expert_cache_bytes=summary.expert_cache_bytes,
         largest_expert_bytes=summary.largest_expert_bytes,
         fits=summary.fits,
@@ -170,11 +171,6 @@ def facts(summary: CheckpointSummary, *, device: str = "", budget_bytes: int = 0
         device=device,
         budget_bytes=budget_bytes,
     )
-
-
-def kept_bytes(summary: CheckpointSummary) -> int:
-    """What must stay in memory of the weights; all of them where the engine plans nothing else."""
-    return summary.resident_bytes or summary.weight_bytes
 
 
 def read_samples(path: Path) -> list[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.bridge import EngineBridge
 from app.bundled import BUNDLED, RESOURCES, checkpoint_path
-from app.chrome import kept_bytes, read_samples
+from app.chrome import read_samples
 from app.problems import watch_for_bugs
 from app.qt_log import log_qt_messages
 from app.session import Session
@@ -124,7 +124,7 @@ class RunningWindow(QObject):
 
     def _open_if_it_fits(self, summary: CheckpointSummary) -> None:
         """A checkpoint named at the start needs no second word, unless it would fill the memory."""
-        if summary.fits and kept_bytes(summary) <= ROOMY * summary.free_bytes:
+        if summary.fits and summary.resident_bytes <= ROOMY * summary.free_bytes:
             self._open(summary.path)
 
     def _open(self, path: str) -> None:
@@ -139,7 +139,9 @@ class RunningWindow(QObject):
             self.settings = self.settings.with_chat(model.summary.config.model_type, style == "chat")
 
     def _remember(self, event: Opened) -> None:
-        if event.summary.path != str(BUNDLED):
+        if event.summary.path == str(BUNDLED):
+            self.session.dismiss_notice("notes")  # nobody asked for this model; the chip tells its notes
+        else:
             self.settings = self.settings.with_recent(event.summary.path)
             self.window.menus.show_recent(self.settings.recent)
         chat = event.summary.config.model_type in self.settings.chat_kinds

@@ -91,14 +91,9 @@ class MemoryPlan:
         return self.needed / max(self.free, 1)
 
     @property
-    def over_budget(self) -> bool:
-        """Whether the weights alone need more than the budget that was set."""
-        return 0 < self.budget < self.resident
-
-    @property
     def verdict(self) -> Verdict:
         """Whether it fits; `tight` above nine tenths of what is free."""
-        if not self.fits or self.over_budget or self.share > 1.0:
+        if not self.fits or self.share > 1.0:
             return "too big"
         return "tight" if self.share > TIGHT else "fits"
 

@@ -161,8 +161,10 @@ class CheckpointSheet(QFrame):
         tone = "muted" if self._pending else TONES[plan.verdict]
         self._verdict.setText(text)
         self._verdict.setStyleSheet(f"color: {getattr(self._palette, tone)}; font-weight: 600;")
-        self._open.setText(self.tr("Open anyway") if plan.verdict == "too big" else self.tr("Open"))
-        self._open.setEnabled(not self._pending)
+        anyway = plan.fits and plan.verdict == "too big"
+        self._open.setText(self.tr("Open anyway") if anyway else self.tr("Open"))
+        self._open.setEnabled(plan.fits and not self._pending)
+        self._open.setToolTip("" if plan.fits else text)
         self.setAccessibleDescription(text)
         self._body.updateGeometry()  # a scroll area does not notice that its contents have grown
         if plan.verdict == "too big" and self._open.hasFocus():

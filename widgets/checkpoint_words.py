@@ -57,11 +57,8 @@ def verdict_text(facts: CheckpointFacts, plan: MemoryPlan) -> str:
         "share": f"{100 * plan.share:.0f}",
         "tokens": f"{plan.tokens:,}",
     }
-    if plan.over_budget:
-        over = _translated("Does not fit the budget: {resident} must stay in memory, {budget} are allowed.")
-        return over.format(**values)
-    if plan.share <= 1.0 and not plan.fits:
-        return _translated("Does not fit: {resident} must stay in memory, {free} free.").format(**values)
+    if not plan.fits:
+        return _refusal(plan).format(**values)
     sentences: dict[Verdict, str] = {
         "fits": _translated("Fits: {needed} for {tokens} tokens is {share} % of the free memory."),
         "tight": _translated("Only just fits: {needed} for {tokens} tokens is {share} % of the free memory."),
@@ -77,6 +74,20 @@ def verdict_text(facts: CheckpointFacts, plan: MemoryPlan) -> str:
             )
         )
     return " ".join(parts)
+
+
+def _refusal(plan: MemoryPlan) -> str:
+    """Why the engine would not open it, with a remedy; `{resident}`, `{budget}` and `{free}` are to be filled in."""
+    if plan.budget and plan.resident > plan.budget:
+        return _translated("Does not fit the budget: {resident} must stay in memory, {budget} are allowed.")
+    if plan.budget:
+        return _translated("Does not fit the budget: {resident} of weights and one run are more than {budget}.")
+    if plan.resident > plan.free:
+        return _translated("Does not fit: {resident} must stay in memory, {free} free.")
+    return _translated(
+        "Does not fit: {resident} of weights and one run are more than the automatic budget, "
+        "a part of the {free} free; set a larger one."
+    )
 
 
 def _family(facts: CheckpointFacts) -> str:

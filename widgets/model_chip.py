@@ -12,6 +12,7 @@ from widgets.plain_text import plain_tooltip
 Label = TypeVar("Label", bound=QLabel)
 
 LONGEST_NAME = 28
+LONGEST_TOOLTIP = 2000
 # The theme's track has the chip's own colour.
 TRACK_STYLE = "QProgressBar { background: palette(mid); }"
 
@@ -42,8 +43,18 @@ class ModelChip(QFrame):
         self._row.addWidget(self._progress)
         self.show_no_model(self.tr("no model open"))
 
-    def show_model(self, name: str, *, family: str, total: int, active: int, device: str, dtype: str) -> None:
-        """Describe the open model; `total` and `active` are parameters, `active` per token."""
+    def show_model(
+        self,
+        name: str,
+        *,
+        family: str,
+        total: int,
+        active: int,
+        device: str,
+        dtype: str,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Describe the open model; `total` and `active` are parameters, `active` per token; hover tells the notes."""
         self._show_words(name, family)
         self._total.setText(parameters_text(total))
         self._active.setText(self.tr("{count} active").format(count=parameters_text(active)))
@@ -51,7 +62,7 @@ class ModelChip(QFrame):
         self._dtype.setText(dtype)
         exact = self.tr("{total} parameters, {active} of them used per token")
         counts = exact.format(total=f"{total:,}", active=f"{active:,}")
-        self._describe(f"{name}\n{family}, {device}, {dtype}\n{counts}")
+        self._describe("\n".join([name, f"{family}, {device}, {dtype}", counts, *notes]))
         self._show_parts(details=True, progress=False)
 
     def show_no_model(self, text: str) -> None:
@@ -92,7 +103,7 @@ class ModelChip(QFrame):
         self._progress.setVisible(progress)
 
     def _describe(self, text: str) -> None:
-        self.setToolTip(plain_tooltip(text))
+        self.setToolTip(plain_tooltip(text, limit=LONGEST_TOOLTIP))
         self.setAccessibleName(text)
 
     def _label(self, role: str) -> QLabel:

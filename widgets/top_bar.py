@@ -53,9 +53,18 @@ class TopBar(QFrame):
         self._theme.setText(self.tr("Light") if palette.name == "dark" else self.tr("Dark"))
         self.update()
 
-    def show_model(self, name: str, family: str, total: int, active: int, device: str, dtype: str) -> None:
-        """Describe the open model; parameters in all and per token."""
-        self._model.show_model(name, family=family, total=total, active=active, device=device, dtype=dtype)
+    def show_model(
+        self,
+        name: str,
+        family: str,
+        total: int,
+        active: int,
+        device: str,
+        dtype: str,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Describe the open model; parameters in all and per token; hover tells the notes."""
+        self._model.show_model(name, family=family, total=total, active=active, device=device, dtype=dtype, notes=notes)
         self._proof.show()
 
     def show_no_model(self, text: str) -> None:

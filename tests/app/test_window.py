@@ -159,10 +159,16 @@ def test_a_card_with_another_budget_is_planned_again_and_opened_with_it(window, 
     qtbot.waitUntil(lambda: not open_button.isEnabled())
     over = structs.replace(roomy, resident_bytes=3 * 10**9, fits=False)
     bridge.received.emit(Described(request=asked.request, summary=over))
-    qtbot.waitUntil(lambda: open_button.text() == "Open anyway")
-    assert any("3 GB must stay in memory, 2.5 GB are allowed" in label.text() for label in sheet.findChildren(QLabel))
+    words = "3 GB must stay in memory, 2.5 GB are allowed"
+    qtbot.waitUntil(lambda: any(words in label.text() for label in sheet.findChildren(QLabel)))
+    assert not open_button.isEnabled()
+    sheet.findChild(QDoubleSpinBox).setValue(4.0)
+    asked = bridge.of(Describe)[-1]
+    assert asked.budget_bytes == 4_000_000_000
+    bridge.received.emit(Described(request=asked.request, summary=structs.replace(over, fits=True)))
+    qtbot.waitUntil(open_button.isEnabled)
     open_button.click()
-    assert bridge.of(OpenCheckpoint)[-1].budget_bytes == 2_500_000_000
+    assert bridge.of(OpenCheckpoint)[-1].budget_bytes == 4_000_000_000
     qtbot.waitUntil(lambda: not sheet.isVisible())
 
 

@@ -39,6 +39,13 @@ def test_the_bundled_model_opens_when_none_is_named(start, bridge):
     assert [command.path for command in bridge.of(OpenCheckpoint)] == [str(window_app.BUNDLED)]
 
 
+def test_notes_of_the_bundled_model_are_not_pushed_at_a_person(start, bridge):
+    running = start()
+    noted = structs.replace(summary(), notes=["a choice"], path=str(window_app.BUNDLED))
+    bridge.received.emit(structs.replace(opened(bridge.of(OpenCheckpoint)[0].request), summary=noted))
+    assert not running.session.state.notices
+
+
 def test_a_named_checkpoint_is_described_first_and_opens_by_itself_when_it_fits(start, bridge):
     start(checkpoint="/models/tiny", dtype="bfloat16")
     assert not bridge.of(OpenCheckpoint)
@@ -49,7 +56,7 @@ def test_a_named_checkpoint_is_described_first_and_opens_by_itself_when_it_fits(
 def test_a_named_checkpoint_that_fills_the_memory_waits_for_a_person(start, bridge, qtbot):
     running = start(checkpoint="/models/tiny")
     facts = summary()
-    large = {name: getattr(facts, name) for name in facts.__struct_fields__} | {"weight_bytes": facts.free_bytes}
+    large = {name: getattr(facts, name) for name in facts.__struct_fields__} | {"resident_bytes": facts.free_bytes}
     bridge.received.emit(Described(request=bridge.of(Describe)[0].request, summary=type(facts)(**large)))
     qtbot.waitUntil(running.window.parts.sheet.isVisible)
     assert not bridge.of(OpenCheckpoint)

@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice, memory_plan
 from widgets.checkpoint_sheet import CheckpointSheet
-from widgets.checkpoint_words import description
+from widgets.checkpoint_words import description, verdict_text
 from widgets.figures import parameters_text
 from widgets.palette import DARK
 
@@ -152,14 +152,35 @@ def test_paged_checkpoint_tells_what_stays_and_what_is_read(qtbot: QtBot) -> Non
     assert sheet.focusWidget() is _button(sheet, "Open")
 
 
-def test_what_does_not_fit_is_told_with_numbers_and_opened_only_on_purpose(qtbot: QtBot) -> None:
+def test_what_the_engine_would_refuse_cannot_be_opened_and_says_why(qtbot: QtBot) -> None:
     sheet = _sheet(qtbot)
     sheet.show_facts(replace(PAGED, fits=False, budget_bytes=8 * 10**9))
     assert "Does not fit the budget: 14.8 GB must stay in memory, 8 GB are allowed." in _words(sheet)
     assert sheet.focusWidget() is _button(sheet, "Cancel")
-    assert _button(sheet, "Open anyway").isEnabled()
+    assert not _button(sheet, "Open").isEnabled()
+    assert "8 GB are allowed" in _button(sheet, "Open").toolTip()
     with qtbot.waitSignal(sheet.declined, timeout=1000):
         qtbot.keyClick(sheet, Qt.Key.Key_Return)
+
+
+@pytest.mark.parametrize(
+    ("budget", "free", "sentence"),
+    [
+        (15e9, 80e9, "Does not fit the budget: 14.8 GB of weights and one run are more than 15 GB."),
+        (0, 12e9, "Does not fit: 14.8 GB must stay in memory, 12 GB free."),
+        (0, 29e9, "more than the automatic budget, a part of the 29 GB free; set a larger one."),
+    ],
+)
+def test_a_refusal_names_the_bound_that_was_crossed(budget: float, free: float, sentence: str) -> None:
+    facts = replace(PAGED, fits=False, budget_bytes=int(budget), free_bytes=int(free))
+    assert verdict_text(facts, memory_plan(facts)).endswith(sentence)
+
+
+def test_what_only_the_recording_would_crowd_out_opens_on_purpose(qtbot: QtBot) -> None:
+    sheet = _sheet(qtbot)
+    sheet.show_facts(replace(PAGED, free_bytes=15_000_000_000))
+    assert _button(sheet, "Open anyway").isEnabled()
+    assert sheet.focusWidget() is _button(sheet, "Cancel")
 
 
 def test_every_note_can_be_read_also_where_the_card_is_low(qtbot: QtBot) -> None:

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
+from widgets.model_chip import ModelChip
 from widgets.palette import DARK, LIGHT
 from widgets.proof_badge import ProofBadge
 from widgets.selection import Selection
@@ -109,3 +110,12 @@ def test_a_narrow_bar_keeps_name_and_device_whole_and_leaves_the_rest_to_the_too
     assert "10.2 M" not in _words(bar)
     bar.resize(1280, 44)
     assert "10.2 M" in _words(bar)
+
+
+def test_notes_of_the_model_can_be_read_on_hover(qtbot: QtBot) -> None:
+    bar = _bar(qtbot)
+    bar.show_model("m", "f", 1, 1, "cpu", "float32", ("auto_map is ignored", "<b>routers</b> decide in float32"))
+    chip = bar.findChild(ModelChip)
+    assert chip is not None
+    assert "auto_map is ignored" in chip.toolTip()
+    assert "<" not in chip.toolTip()
