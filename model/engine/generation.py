@@ -83,7 +83,7 @@ class Generation:
         self._last = NOTHING_CHOSEN
         self._ends = model.checkpoint.config.eos_token_ids if ends is None else ends
         self._sampler = Sampler(command.sampling)
-        self._cache: LatentCache = model.decoder.new_cache()
+        self.cache: LatentCache = model.decoder.new_cache()
         self._traffic = traffic_of(model.decoder.weights)
         if self._traffic is not None:
             self._traffic.take()  # what others asked for before is not this run's
@@ -108,7 +108,7 @@ class Generation:
             part = ids[start : start + size]
             began = self._computed
             logits_TV = yield from self._layers(
-                self._decoder.stepping(self._tensor(part), self._cache, probe=probe, logits="all", length=len(ids))
+                self._decoder.stepping(self._tensor(part), self.cache, probe=probe, logits="all", length=len(ids))
             )
             wanted = start + size >= len(ids) and self._command.max_new_tokens > 0
             with self._timed(), torch.inference_mode():
@@ -119,7 +119,7 @@ class Generation:
             with self._timed():
                 self._recorder.append(
                     probe,
-                    self._cache,
+                    self.cache,
                     ids=part,
                     texts=self._model.pieces(part),
                     log_probability=log_probability.numpy(),
@@ -163,10 +163,10 @@ class Generation:
                 return
             if len(self.generated) >= self._command.max_new_tokens:
                 return
-            if self._cache.length >= config.max_position_embeddings:
+            if self.cache.length >= config.max_position_embeddings:
                 self.note = f"The model's context of {config.max_position_embeddings} tokens is full."
                 return
-            if config.dense_attention_tokens is not None and self._cache.length >= config.dense_attention_tokens:
+            if config.dense_attention_tokens is not None and self.cache.length >= config.dense_attention_tokens:
                 self.note = f"Stopped: {beyond_dense(config.dense_attention_tokens)}."
                 return
             self._feed(self._last)
@@ -177,12 +177,12 @@ class Generation:
         threads.use(self._decode_threads)
         with torch.inference_mode():
             ids = self._tensor([fed.token])
-            logits_1V = self._decoder.step(ids, self._cache, probe=self._decode_probe, absorbed=True)
+            logits_1V = self._decoder.step(ids, self.cache, probe=self._decode_probe, absorbed=True)
             self._last = self._choose(logits_1V[0])
         step = self._row(self._last, time.perf_counter() - began, decode=True)
         self._recorder.append(
             self._decode_probe,
-            self._cache,
+            self.cache,
             ids=[fed.token],
             texts=self._model.pieces([fed.token]),
             log_probability=np.full(1, fed.log_probability),
@@ -196,7 +196,7 @@ class Generation:
     def _check(self) -> None:
         """Raise Problem when the step just recorded left nothing to choose from."""
         if self._last.token < 0:
-            token = self._cache.length - 1
+            token = self.cache.length - 1
             raise Problem(
                 f"The logits after token {token} are not finite numbers; the weights or the dtype are at fault."
             )
@@ -218,8 +218,8 @@ class Generation:
         hits, misses, bytes_read = NOTHING if self._traffic is None else self._traffic.take()
         return StepRow(
             decode=decode,
-            measured_bytes=self._cache.measured_bytes(),
-            used_bytes=self._cache.used_bytes(),
+            measured_bytes=self.cache.measured_bytes(),
+            used_bytes=self.cache.used_bytes(),
             seconds=seconds,
             expert_hits=hits,
             expert_misses=misses,

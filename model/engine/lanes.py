@@ -13,7 +13,9 @@ from model.engine.opened import OpenModel
 from model.engine.reporter import Reporter
 from model.engine.runs import Engine
 from model.messages import Command, Generate, Shutdown
+from model.network.cache import LatentCache
 from model.network.sampling import Sampler
+from model.recording.recording import Recording
 
 
 class Lane(Protocol):
@@ -52,12 +54,19 @@ class RecordedLane:
         self.threads = threads.decode_threads(model.checkpoint.config, model.dtype)
         command = Generate(token_ids=prompt, max_new_tokens=tokens, folder=str(folder))
         run, recorder = begin(command, engine, model, len(prompt))
+        del engine.runs[run.info.run]  # nobody will ask about it
+        self.recording: Recording = run.recording
         reporter = Reporter(0, run.info.run, run.recording, _Nobody())
         self._generation = Generation(command, model, recorder, reporter, ends=())
         self.tokens = self._generation.generated
         for _ in self._generation.prefill(prompt):
             pass
         self._work = self._generation.decode()
+
+    @property
+    def cache(self) -> LatentCache:
+        """The run's latents."""
+        return self._generation.cache
 
     def step(self) -> None:
         """The next step of the run."""

@@ -2,7 +2,8 @@
 
 Lanes take turns, a few tokens each and in a new order every time, so whatever else the machine does, and
 whatever the lane before left behind, hits them alike. Our two lanes share a turn and alternate token by
-token, since their difference is small. A lane's speed is the median of its turns.
+token, since their difference is small. A lane's speed is the median of its turns. transformers races in the
+two ways that were fastest in a short heat.
 """
 
 import shutil
@@ -14,11 +15,14 @@ from typing import Any, NamedTuple
 
 import torch
 
-from model.engine import threads
+from model.engine import limits, threads
 from model.engine.agenda import Work
+from model.engine.bandwidth import read_bandwidth
 from model.engine.lanes import Lane, PlainLane, RecordedLane
+from model.engine.measure_growth import measure_growth
+from model.engine.measure_prefill import measure_prefill
 from model.engine.opened import OpenModel
-from model.engine.peer import Attention, PeerLane, load_peer
+from model.engine.peer import PeerLane, Way, begin, decode_heats, load_peer
 from model.engine.runs import Engine
 from model.messages import Measure, Measured, Measurement
 from model.problems import Problem
@@ -26,23 +30,24 @@ from model.problems import Problem
 TURN = 8  # tokens of one lane before the next lane's turn
 WARM_UP = 2  # tokens of a turn that are not timed: caches and thread counts settle
 SEED = 7
-RECORDING_LIMIT = 0.9  # recorded speed over plain speed, at least
-PEER_LIMITS = ((2048, 2.3), (0, 1.3))  # recorded speed over the peer's from this context on, at least
 OURS = ("recorded", "plain")
-ATTENTIONS: tuple[Attention, ...] = ("sdpa", "eager")
+PEERS = 2  # ways of transformers that race
+NO_PEER = "transformers is not installed or does not read this checkpoint, so there is no peer to compare with."
 
 
 def measure(command: Measure, engine: Engine) -> Work:
-    """Race at every context, or at the longest that the model has room for. Raises Problem when there is no room."""
+    """Measure what is asked; the figures come with Measured. Raises Problem for what there is no room for."""
     model = engine.open_model()
-    peer = load_peer(model.checkpoint.path)
-    yield None
-    measures: dict[str, Measurement] = {}
-    for context in command.contexts:
-        turns = max(1, command.tokens // TURN)
-        race = yield from _race(engine, model, peer, context=context, turns=turns)
-        measures |= _measures(race, wanted=context)
-    notes = [] if peer is not None else ["transformers is not installed, so there is no peer to compare with."]
+    if command.what == "growth":
+        measures, notes = yield from measure_growth(engine, model, tokens=command.tokens)
+    else:
+        peer = load_peer(model.checkpoint.path, model.dtype)
+        yield None
+        if command.what == "prefill":
+            measures, notes = yield from measure_prefill(engine, model, peer, lengths=command.contexts)
+        else:
+            measures, notes = yield from _decode(command, engine, model, peer)
+        notes = notes if peer is not None else [NO_PEER, *notes]
     yield Measured(request=command.request, measures=measures, notes=notes)
 
 
@@ -54,25 +59,37 @@ class Race(NamedTuple):
     tokens: dict[str, list[int]]
 
 
+def _decode(
+    command: Measure, engine: Engine, model: OpenModel, peer: Any | None
+) -> Generator[None, None, tuple[dict[str, Measurement], list[str]]]:
+    """Race at every context, or at the longest that the model has room for."""
+    count = threads.decode_threads(model.checkpoint.config, model.dtype)
+    bandwidth = read_bandwidth(count)
+    measures: dict[str, Measurement] = {}
+    notes = [f"Bandwidth: a numba kernel adds up 1 GiB of float32 on {count} threads, the best of several passes."]
+    for context in command.contexts:
+        race = yield from _race(engine, model, peer, context=context, turns=max(1, command.tokens // TURN))
+        measures |= decode_measures(model, race, wanted=context, bandwidth=bandwidth)
+        notes += [f"Context {race.context}: {name} {speed:.2f} tokens/s." for name, speed in race.speeds.items()]
+    return measures, notes
+
+
 def _race(
     engine: Engine, model: OpenModel, peer: Any | None, *, context: int, turns: int
 ) -> Generator[None, None, Race]:
     made = turns * (TURN + WARM_UP) + 1
-    context = min(context, model.checkpoint.config.max_position_embeddings - made)
+    config = model.checkpoint.config
+    context = min(context, config.max_position_embeddings - made)
     if context < 1:
         raise Problem(f"The model's context has no room for {made} tokens; measure fewer.")
-    prompt = torch.randint(
-        model.checkpoint.config.vocab_size, (context,), generator=torch.Generator().manual_seed(SEED)
-    ).tolist()
+    prompt = torch.randint(config.vocab_size, (context,), generator=torch.Generator().manual_seed(SEED)).tolist()
     folder = engine.scratch.folder(f"measure-{context}")
     lanes: dict[str, Lane] = {
         "recorded": RecordedLane(engine, model, prompt, tokens=made, folder=folder),
         "plain": PlainLane(model, prompt),
     }
-    for attention in ATTENTIONS if peer is not None else ():
-        for count in sorted({1, threads.ALL}):
-            lanes[f"{attention} {count}"] = PeerLane(peer, prompt, attention=attention, threads=count)
-            yield
+    if peer is not None:
+        lanes |= yield from _peers(peer, prompt)
     seconds: dict[str, list[float]] = {name: [] for name in lanes}
     order, dice = [OURS, *((name,) for name in lanes if name not in OURS)], Random(SEED)
     for _ in range(turns):
@@ -84,6 +101,17 @@ def _race(
     shutil.rmtree(folder, ignore_errors=True)
     speeds = {name: 1 / median(times) for name, times in seconds.items()}
     return Race(context, speeds, {name: lane.tokens for name, lane in lanes.items()})
+
+
+def _peers(peer: Any, prompt: list[int]) -> Generator[None, None, dict[str, Lane]]:
+    """transformers' fastest ways, each at the end of the prompt."""
+    start = begin(peer, prompt)
+    heats: dict[Way, float] = {}
+    for way, seconds in decode_heats(peer, start):
+        heats[way] = seconds
+        yield
+    best = sorted(heats, key=lambda way: heats[way])[:PEERS]
+    return {f"{way.attention}, {way.experts}, {way.threads} threads": PeerLane(peer, start, way) for way in best}
 
 
 def _turn(lanes: Sequence[Lane]) -> list[float]:
@@ -101,24 +129,27 @@ def _turn(lanes: Sequence[Lane]) -> list[float]:
     return [total / TURN for total in seconds]
 
 
-def _measures(race: Race, *, wanted: int) -> dict[str, Measurement]:
+def decode_measures(model: OpenModel, race: Race, *, wanted: int, bandwidth: float) -> dict[str, Measurement]:
+    """The figures of one race. `wanted` is the context that was asked for, `bandwidth` in bytes/s."""
     context, speeds, tokens = race
-    recorded = speeds["recorded"]
+    config, dtype, recorded = model.checkpoint.config, model.dtype, speeds["recorded"]
+    read = recorded * limits.step_bytes(config, dtype, context) / 1e9
+    share = limits.bandwidth_limit(config, dtype, wanted)
+    found = {
+        f"decode_{context}": Measurement(value=recorded, unit="tokens/s"),
+        f"bandwidth_{context}": limits.against(read, "GB/s", bandwidth / 1e9, share),
+        f"recording_{context}": limits.against(recorded, "tokens/s", speeds["plain"], limits.RECORDING),
+    }
     peers = {name: speed for name, speed in speeds.items() if name not in OURS}
-    found = {f"recording_{context}": _ratio(recorded, speeds["plain"], RECORDING_LIMIT)}
     if not peers:
-        return found | {f"decode_{context}": Measurement(value=recorded, unit="tokens/s")}
+        return found
     best = max(peers, key=lambda name: peers[name])
-    limit = next(limit for start, limit in PEER_LIMITS if wanted >= start)
+    limit = limits.decode_limit(config, dtype, wanted)
     same = [ours == theirs for ours, theirs in zip(tokens["recorded"], tokens[best], strict=False)]
     equal = same.index(False) if False in same else len(same)
+    # In a narrow dtype two orders of adding differ by more than near ties do.
+    certain = 1.0 if dtype == "float32" else None
     return found | {
-        f"decode_{context}": _ratio(recorded, peers[best], limit),
-        f"same_tokens_{context}": Measurement(
-            value=equal, unit="tokens", peer=len(same), ratio=equal / len(same), limit=1.0
-        ),
+        f"decode_{context}": limits.against(recorded, "tokens/s", peers[best], limit),
+        f"same_tokens_{context}": limits.against(equal, "tokens", len(same), certain),
     }
-
-
-def _ratio(value: float, peer: float, limit: float) -> Measurement:
-    return Measurement(value=value, unit="tokens/s", peer=peer, ratio=value / peer, limit=limit)
