@@ -161,14 +161,24 @@ def _config_problem(config: ModelConfig) -> str | None:
         return f"{config.layers} layers with a rotary width of {config.qk_rope_head_dim}"
     if list(config.moe_layers) != sorted({layer for layer in config.moe_layers if 0 <= layer < config.layers}):
         return f"moe_layers do not lie within {config.layers} layers"
-    yarn = config.rope.yarn
-    if not config.rope.theta > 1 or (yarn and not min(yarn.factor, yarn.beta_fast, yarn.beta_slow) > 0):
-        return "the rotary frequencies make no sense"
-    if yarn and not 1 <= yarn.original_max_position_embeddings <= TOKENS_LIMIT:
-        return f"the original context is {yarn.original_max_position_embeddings} tokens"
     if (config.router is None) != (not config.moe_layers):
         return "MoE layers and a router only make sense together"
-    return None if config.router is None else _router_problem(config.router)
+    return _rope_problem(config) or (None if config.router is None else _router_problem(config.router))
+
+
+def _rope_problem(config: ModelConfig) -> str | None:
+    yarn, longrope, temperature = config.rope.yarn, config.rope.longrope, config.query_temperature
+    divisors = [yarn.factor, yarn.beta_fast, yarn.beta_slow] if yarn else []
+    for factors in (longrope.short_factors, longrope.long_factors) if longrope else ():
+        if len(factors) != config.qk_rope_head_dim // 2:
+            return f"{len(factors)} rotary factors for a width of {config.qk_rope_head_dim}"
+        divisors += factors
+    if not config.rope.theta > 1 or not all(divisor > 0 for divisor in divisors):
+        return "the rotary frequencies make no sense"
+    for scaled in (yarn, longrope, temperature):
+        if scaled is not None and not 1 <= scaled.original_max_position_embeddings <= TOKENS_LIMIT:
+            return f"the original context is {scaled.original_max_position_embeddings} tokens"
+    return None
 
 
 def _router_problem(router: RouterConfig) -> str | None:
@@ -176,4 +186,6 @@ def _router_problem(router: RouterConfig) -> str | None:
         return f"{router.experts_per_token} of {router.experts} experts in {router.groups} groups"
     if router.experts % router.groups or not 1 <= router.groups_per_token <= router.groups:
         return f"{router.groups_per_token} of {router.groups} groups of {router.experts} experts"
+    if not 0 <= router.zero_experts < router.experts:
+        return f"{router.zero_experts} of {router.experts} experts without weights"
     return None

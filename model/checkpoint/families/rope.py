@@ -5,7 +5,7 @@ import math
 from model.checkpoint.families.keys import Keys
 from model.config import LongRopeConfig, RopeConfig, YarnConfig
 
-POSITION_LIMIT = 2**31
+POSITION_LIMIT = 2**24
 _FACTOR_LIMIT = 1e6
 _THETA_LIMIT = 1e15
 _WIDTH_LIMIT = 2**20

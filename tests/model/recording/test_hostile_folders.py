@@ -83,6 +83,7 @@ def test_a_torn_fuller_tail_falls_back_to_the_older_one(run: Path) -> None:
     assert opened.notes[0].startswith("recovered 573 of 611 tokens")
 
 
+LONGROPE = {"short_factors": [1.0], "long_factors": [1.0], "original_max_position_embeddings": 64}
 MANIFESTS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "newer format": (("format",), 7, "has format 7, and this program reads up to format 2"),
     "no format": (("format",), "1", "does not name its format"),
@@ -102,6 +103,18 @@ MANIFESTS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "groups": (("info", "config", "router", "groups"), 3, "groups of 8 experts"),
     "dtype": (("info", "dtype"), "int4", "the dtype 'int4' is unknown"),
     "rope": (("info", "config", "rope", "theta"), 0.0, "rotary frequencies make no sense"),
+    "too few LongRoPE factors": (("info", "config", "rope", "longrope"), LONGROPE, "1 rotary factors for a width of 4"),
+    "no LongRoPE factor": (
+        ("info", "config", "rope", "longrope"),
+        LONGROPE | {"short_factors": [1.0, 2.0], "long_factors": [1.0, 0.0]},
+        "rotary frequencies make no sense",
+    ),
+    "temperature from the first token on": (
+        ("info", "config", "query_temperature"),
+        {"beta": 0.1, "original_max_position_embeddings": 0},
+        "the original context is 0 tokens",
+    ),
+    "no expert with weights": (("info", "config", "router", "zero_experts"), 8, "8 of 8 experts without weights"),
     "huge seed": (("info", "sampling", "seed"), 2**64, "more than 64 bits"),
     "type": (("info",), [], "is damaged"),
 }
