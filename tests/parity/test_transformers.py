@@ -136,7 +136,7 @@ def test_a_probe_changes_no_bit(both: Both) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("family", ["v2", "v3"])
+@pytest.mark.parametrize("family", ["v2", "v3", "minicpm3", "mistral4", "longcat_flash"])
 @pytest.mark.parametrize(("dtype", "rounding"), [("bfloat16", 0.04), ("float16", 0.005)])
 def test_half_precision_is_as_near_to_float32_as_theirs(
     tmp_path: Path, family: Family, dtype: DtypeName, rounding: float
