@@ -19,7 +19,7 @@ from model.network.decoder import Decoder
 from model.network.weights import Experts, bind
 
 DtypeChoice = DtypeName | Literal["auto"]
-_PIECE = 4 * 2**20  # elements converted at once: a few milliseconds, some 20 for the slowest format
+_PIECE = 2**21  # elements converted at once: a few milliseconds, some 20 for the slowest format
 _ROWS = 256  # a multiple of every format's block of rows
 _YIELD_SECONDS = 0.02
 
