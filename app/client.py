@@ -151,6 +151,8 @@ def _no_interrupt() -> Iterator[None]:
 
 
 def _cause(exitcode: int | None) -> str:
+    if exitcode == -signal.SIGBUS:  # a page of a mapped file is no longer there
+        return "Engine stopped (signal 7): a file that it was reading has been cut off or its disk is gone"
     if exitcode is not None and exitcode < 0:
         return f"Engine stopped (signal {-exitcode})"
     return f"Engine stopped (exit status {exitcode})"

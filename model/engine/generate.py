@@ -19,6 +19,7 @@ from model.messages import Finished, Generate, RunInfo, Started
 from model.problems import Problem
 from model.recording.projections import Projections
 from model.recording.recorder import Recorder
+from model.recording.recording import Recording
 
 APP_VERSION = "0.1.0"
 
@@ -126,8 +127,17 @@ def _finish(command: Generate, run: Run, recorder: Recorder, generation: Generat
         text=text,
         prefill_seconds=generation.prefill_seconds,
         decode_tokens_per_second=generation.tokens_per_second,
-        note=" ".join(part for part in (generation.note, *run.recording.notes) if part),
+        note=" ".join(part for part in (generation.note, _ties(run.recording), *run.recording.notes) if part),
     )
+
+
+def _ties(recording: Recording) -> str:
+    """A sentence when experts scored exactly alike, so that only their numbers decided; "" when they never did."""
+    margins_TM = recording.light("margins")
+    ties = int((margins_TM == 0).sum())
+    if not ties:
+        return ""
+    return f"Router ties: in {ties:,} of {margins_TM.size:,} choices equal experts were told apart by number alone."
 
 
 def _text(generation: Generation) -> str:
