@@ -26,3 +26,4 @@ class Checkpoint:
     notes: list[str]
     fingerprint: str
     has_tokenizer: bool
+    has_chat_template: bool = False

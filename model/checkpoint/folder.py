@@ -1,17 +1,23 @@
 """A checkpoint folder, described from its config and its files' headers alone: no weight is read."""
 
+import gc
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from model.checkpoint.chat import template_notes
 from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.describing import describe
 from model.checkpoint.families.table import parse_config
 from model.checkpoint.formats.scheme import read_scheme
+from model.checkpoint.gguf.checkpoint import read_gguf
 from model.checkpoint.names import locate
 from model.checkpoint.shards import INDEX, SINGLE, Shard, read_shards
 from model.checkpoint.stored import Stored, bytes_by_format
+from model.checkpoint.tokenizer_files import has_tokenizer
 from model.config import DtypeName
 from model.outside import parse_json, read_bounded, read_json_object
 from model.problems import Problem
@@ -25,10 +31,26 @@ _RUN_DTYPES: dict[str, DtypeName] = {
 }
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Describe the checkpoint in a folder; one of its main files may be named instead. Raises Problem."""
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage: headers make hundreds of thousands of objects, all of which stay."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        folder = _folder(Path(path).expanduser())
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Describe the checkpoint in a folder, one of whose main files may be named instead, or in GGUF. Raises Problem."""
+    try:
+        path = Path(path).expanduser()
+        if path.suffix == ".gguf" and not path.is_dir():
+            return read_gguf(path)
+        folder = _folder(path)
     except (OSError, RuntimeError) as error:  # no permission, a name too long, an unknown ~user
         reason = getattr(error, "strerror", None) or "no such user"
         raise Problem(f"{str(path)[:200]} cannot be opened ({reason}); check the path and its permissions.") from None
@@ -38,25 +60,26 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     scheme = read_scheme(values, folder / "config.json")
     shards = read_shards(folder)
     notes = list(parsed.notes)
-    names = {parsed.canonical(name) for shard in shards for name in shard.header.entries}
-    config = parsed.settle(parsed.config, names)
-    tensors = describe(shards, locate(shards, config, parsed.canonical, notes), scheme)
+    located = locate(shards, parsed, notes)
+    tensors = describe(shards, located, scheme)
     dtype = parsed.dtype or _dtype(tensors["model.embed_tokens.weight"])
-    has_tokenizer = (folder / "tokenizer.json").is_file()
-    if not has_tokenizer:
-        notes.append("There is no tokenizer.json: prompts are token ids.")
+    has_words = has_tokenizer(folder)
+    if not has_words:
+        notes.append("There is no tokenizer.json and no tiktoken.model: prompts are token ids.")
+    has_template, remarks = template_notes(folder)
     return Checkpoint(
         path=folder,
         name=folder.resolve().name,
-        config=replace(config, dtype=dtype),
+        config=replace(located.config, dtype=dtype),
         tensors=tensors,
         dtype=dtype,
         files=tuple(shard.path for shard in shards),
         file_bytes=sum(shard.header.file_bytes for shard in shards),
         formats=bytes_by_format(tensors.values()),
-        notes=notes,
+        notes=[*notes, *remarks],
         fingerprint=_fingerprint(content, shards),
-        has_tokenizer=has_tokenizer,
+        has_tokenizer=has_words,
+        has_chat_template=has_words and has_template,
     )
 
 
@@ -66,10 +89,18 @@ def _folder(path: Path) -> Path:
     if path.is_dir():
         if (path / "config.json").exists() or os.path.lexists(path / "config.json"):
             return path
-        raise Problem(f"{path} has no config.json; choose the folder of a checkpoint in Hugging Face layout.")
+        raise Problem(_without_config(path))
     if path.exists():
-        raise Problem(f"{path} is a file; choose the folder that holds config.json and the safetensors files.")
+        raise Problem(
+            f"{path} is a file; choose the folder that holds config.json and the safetensors files, or a .gguf file."
+        )
     raise Problem(f"{path} does not exist; check the path.")
+
+
+def _without_config(folder: Path) -> str:
+    if files := sorted(file.name for file in folder.glob("*.gguf")):
+        return f"{folder} has no config.json but {files[0][:80]!a}; open that file."
+    return f"{folder} has no config.json; choose the folder of a checkpoint in Hugging Face layout, or a .gguf file."
 
 
 def _config_values(content: bytes, folder: Path) -> dict[str, object]:

@@ -20,7 +20,7 @@ _FOREIGN = {
     ".pt": "PyTorch pickles, which can run code; convert them to safetensors",
     ".pth": "PyTorch pickles, which can run code; convert them to safetensors",
     ".ckpt": "PyTorch pickles, which can run code; convert them to safetensors",
-    ".gguf": "GGUF files, which are not read; open the safetensors folder they were made from",
+    ".gguf": "GGUF files, which say themselves what is in config.json; open one of those files",
 }
 
 
@@ -54,7 +54,7 @@ def _weight_map(path: Path) -> dict[str, set[str]]:
         raise Problem(f"{path} has no weight_map of 1 to {TENSOR_LIMIT:,} tensors; download it again.")
     placed: dict[str, set[str]] = defaultdict(set)
     for tensor, name in weight_map.items():
-        if not isinstance(name, str) or not _SHARD_NAME.fullmatch(name):
+        if not isinstance(name, str) or (name not in placed and not _SHARD_NAME.fullmatch(name)):
             raise Problem(
                 f"{path} points outside its folder or at no safetensors file ({ascii(name)[:80]}); download it again."
             )

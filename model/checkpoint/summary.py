@@ -30,6 +30,7 @@ def summarise(checkpoint: Checkpoint, *, dtype: DtypeChoice = "auto", plan: Plan
         weight_bytes=weight_bytes(checkpoint, dtype=run_dtype),
         free_bytes=free_bytes(),
         has_tokenizer=checkpoint.has_tokenizer,
+        has_chat_template=checkpoint.has_chat_template,
         notes=list(checkpoint.notes),
         formats=dict(checkpoint.formats),
         resident_bytes=plan.resident_bytes,

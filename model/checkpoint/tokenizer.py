@@ -1,7 +1,7 @@
 """Text to token ids and back, through the checkpoint's own tokenizer; every fault of it is a Problem."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,10 @@ from model.problems import Problem
 
 PROMPT_LIMIT = 2 * 10**6  # bytes of UTF-8
 VOCABULARY_LIMIT = 2_000_000
+
+
+class UnknownIds(Problem):
+    """A tokenizer has ids that the model has no embedding for: not its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class Tokenizer:
         self._library = library
         self.prefix = tuple(prefix)
         self.notes = tuple(notes)
+
+    @property
+    def controls(self) -> Mapping[str, int]:
+        """The control tokens by what they look like."""
+        return self._library.controls
 
     def encode(self, text: str, *, parse_control: bool = False) -> list[int]:
         """Token ids of a prompt, BOS in front when the checkpoint wants one, never twice.
@@ -109,11 +118,11 @@ def _bounded(text: str) -> str:
 
 
 def check_ids(ids: Collection[int], vocab_size: int | None, where: str) -> None:
-    """Raises Problem for more tokens than are read, and for an id that an embedding of `vocab_size` rows lacks."""
+    """Raises Problem for more tokens than are read, UnknownIds for an id that an embedding of `vocab_size` lacks."""
     if len(ids) > VOCABULARY_LIMIT:
         raise Problem(f"{where} has {len(ids):,} tokens; at most {VOCABULARY_LIMIT:,} are read.")
     largest = max(ids, default=0)
     if vocab_size is not None and largest >= vocab_size:
-        raise Problem(
+        raise UnknownIds(
             f"{where} has token id {largest:,}, but the embedding has {vocab_size:,} rows; get matching files."
         )

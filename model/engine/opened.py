@@ -3,18 +3,20 @@
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import msgspec
 import torch
 
 from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import loading
+from model.checkpoint.not_finite import note_not_finite
 from model.checkpoint.plan import Plan, make_plan
 from model.checkpoint.summary import summarise, weight_bytes
 from model.checkpoint.tokenizer import Tokenizer
-from model.checkpoint.tokenizer_files import read_tokenizer
+from model.checkpoint.trial import open_tokenizer
 from model.config import DTYPE_BYTES, DtypeName
 from model.engine import threads
 from model.engine.agenda import Work
@@ -66,7 +68,10 @@ def opening(command: OpenCheckpoint, keep: Callable[[OpenModel], None]) -> Work:
     dtype = choose_dtype(command.dtype, checkpoint, device)
     plan = make_plan(checkpoint, dtype=dtype, device=device, budget_bytes=command.budget_bytes)
     _check_memory(checkpoint, plan)
-    tokenizer = yield from aside(lambda: read_tokenizer(checkpoint.path, vocab_size=checkpoint.config.vocab_size))
+    tokenizer, remarks = yield from aside(
+        lambda: open_tokenizer(checkpoint.path, vocab_size=checkpoint.config.vocab_size)
+    )
+    checkpoint = replace(checkpoint, has_tokenizer=tokenizer is not None, notes=[*checkpoint.notes, *remarks])
     summary = summarise(checkpoint, dtype=dtype, plan=plan)
     pieces = loading(checkpoint, plan)
     while True:
@@ -77,6 +82,8 @@ def opening(command: OpenCheckpoint, keep: Callable[[OpenModel], None]) -> Work:
             decoder: Decoder = finished.value
             break
         yield Loading(request=command.request, done=done, total=total)
+    if note := (yield from note_not_finite(checkpoint)):
+        summary = msgspec.structs.replace(summary, notes=[*summary.notes, note])
     keep(OpenModel(checkpoint, summary, decoder, tokenizer, dtype))
     yield Opened(
         request=command.request,
@@ -136,10 +143,13 @@ def choose_dtype(choice: DtypeChoice, checkpoint: Checkpoint, device: torch.devi
 
 def _check_memory(checkpoint: Checkpoint, plan: Plan) -> None:
     if not plan.fits:
-        experts = plan.fewest_slots * plan.expert_bytes
         raise Problem(
-            f"{checkpoint.path} needs {plan.least_bytes / 1e9:.2f} GB in {plan.dtype} that cannot be given back "
-            f"(weights {plan.dense_bytes / 1e9:.2f}, one token's experts {experts / 1e9:.2f}, "
-            f"a run {plan.working_bytes / 1e9:.2f}), and {plan.device} may use {plan.budget_bytes / 1e9:.2f} GB; "
+            f"{checkpoint.path} needs {_size(plan.least_bytes)} in {plan.dtype} that cannot be given back "
+            f"(weights {_size(plan.dense_bytes)}, one token's experts {_size(plan.fewest_slots * plan.expert_bytes)}, "
+            f"a run {_size(plan.working_bytes)}), and {plan.device} may use {_size(plan.budget_bytes)}; "
             "raise the budget, close other programs, or choose another dtype or device."
         )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.2f} MB"

@@ -1,5 +1,10 @@
 """From what a person typed to the token ids that the model is fed."""
 
+from functools import lru_cache
+from pathlib import Path
+
+from model.checkpoint.chat import ChatTemplate, chat_spans, read_template
+from model.checkpoint.tokenizer import PROMPT_LIMIT, Span, Tokenizer
 from model.engine.opened import OpenModel
 from model.messages import Generate
 from model.problems import Problem
@@ -32,6 +37,28 @@ def title(command: Generate) -> str:
 def _encoded(command: Generate, model: OpenModel) -> list[int]:
     if model.tokenizer is None:
         raise Problem("This checkpoint has no tokenizer; give token ids instead of text.")
+    if command.chat:
+        return _chat(command, model, model.tokenizer)
     ids = model.tokenizer.encode(command.prompt, parse_control=command.parse_control_tokens)
     bos = model.checkpoint.config.bos_token_id
     return [bos] if not ids and bos is not None else ids
+
+
+def _chat(command: Generate, model: OpenModel, tokenizer: Tokenizer) -> list[int]:
+    """The prompt in the template. No BOS is put in front: the template writes what belongs there."""
+    template = _template(model.checkpoint.path, model.checkpoint.fingerprint)
+    if template is None:
+        raise Problem("This checkpoint has no chat template; use a raw prompt.")
+    # The template's process would not finish in time on what the tokenizer refuses anyway.
+    if len(command.prompt) + len(command.system) > PROMPT_LIMIT:
+        raise Problem(f"The prompt is longer than {PROMPT_LIMIT:,} bytes; shorten it.")
+    spans = chat_spans(template, command.prompt, command.system, controls=tokenizer.controls)
+    if command.parse_control_tokens:
+        spans = [Span(span.text, typed=False) for span in spans]
+    return tokenizer.encode_spans(spans)
+
+
+@lru_cache(maxsize=2)
+def _template(path: Path, _fingerprint: str) -> ChatTemplate | None:
+    """Read once per model: in a GGUF file it lies among megabytes of other keys."""
+    return read_template(path)

@@ -43,6 +43,7 @@ def read_gguf(path: str | Path) -> Checkpoint:
     stored = place(tensors, parsed.config, str(first.path), notes := [*parsed.notes, *notes])
     dtype = _RUN_DTYPES.get(entries["token_embd.weight"].dtype, "bfloat16")
     has_tokenizer, remarks = vocabulary_notes(first.container.metadata)
+    has_template = bool(first.container.metadata.get("tokenizer.chat_template"))
     return Checkpoint(
         path=first.path,
         name=PART.sub(r"\1", first.path.name).removesuffix(".gguf"),
@@ -55,6 +56,7 @@ def read_gguf(path: str | Path) -> Checkpoint:
         notes=[*notes, *remarks],
         fingerprint=_fingerprint(parts),
         has_tokenizer=has_tokenizer,
+        has_chat_template=has_tokenizer and has_template,
     )
 
 
