@@ -18,7 +18,10 @@ ThemeName = Literal["light", "dark"]
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Colours as `#rrggbb`. `sequential` runs from zero (the surface) to one; `categories` are devices, domains."""
+    """Colours as `#rrggbb`. `sequential` runs from zero (the surface) to one; `categories` are devices, domains.
+
+    `nan` is for cells whose value is not a number, and for nothing else: no map has a colour like it.
+    """
 
     name: ThemeName
     background: str
@@ -33,6 +36,7 @@ class Palette:
     good: str
     warn: str
     bad: str
+    nan: str
     sequential: tuple[str, ...]
     categories: tuple[str, ...]
 
@@ -61,6 +65,7 @@ DARK = Palette(
     good="#6bbf8a",
     warn="#e0a458",
     bad="#e5786d",
+    nan="#2ee59d",
     sequential=("#1b1e23", "#34205c", "#7a206b", "#ba3655", "#ee6925", "#fbb41a", "#fcfabe"),
     categories=("#56B4E9", "#E69F00", "#2fbf97", "#d98cb3", "#F0E442", "#6f9bd6", "#E8743B", "#b0b7bf"),
 )
@@ -79,17 +84,19 @@ LIGHT = Palette(
     good="#1f7a45",
     warn="#9a5b00",
     bad="#b3261e",
+    nan="#d6249f",
     sequential=("#ffffff", "#deeff0", "#a1d5d6", "#5bb1be", "#267f9e", "#1a4c7a", "#141e48"),
     categories=("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#8a7a00", "#56B4E9", "#D55E00", "#5b6570"),
 )
 
 CIVIDIS = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")
+NAN_BESIDE_CIVIDIS = "#ff4fd8"
 
 
 def palette(name: ThemeName, *, colour_blind: bool = False) -> Palette:
     """The palette of a theme; the colour-blind preset swaps the sequential map for cividis."""
     chosen = DARK if name == "dark" else LIGHT
-    return replace(chosen, sequential=CIVIDIS) if colour_blind else chosen
+    return replace(chosen, sequential=CIVIDIS, nan=NAN_BESIDE_CIVIDIS) if colour_blind else chosen
 
 
 @lru_cache(maxsize=16)
@@ -109,10 +116,17 @@ def diverging_table() -> NDArray[np.uint8]:
 
 
 def coloured(
-    values: NDArray[np.float32], table: NDArray[np.uint8], *, low: float, high: float, masked: QColor
+    values: NDArray[np.float32],
+    table: NDArray[np.uint8],
+    *,
+    low: float,
+    high: float,
+    masked: QColor,
+    nan: QColor | None = None,
 ) -> NDArray[np.uint8]:
     """RGBA image of any shape: `low` … `high` spread over the table, NaN painted in the masked colour.
 
+    With `nan`, cells of plus infinity take that colour: so a caller marks what is there but is not a number.
     Masked cells take the background's colour, never the map's zero: what cannot be is not nothing.
     """
     span = high - low if high > low else 1.0
@@ -120,10 +134,13 @@ def coloured(
     place += np.float32(0.5)
     unknown = np.isnan(place)
     place[unknown] = 0.0
+    not_numbers = None if nan is None else np.isposinf(place)
     steps = np.clip(place, 0, 255, out=place).astype(np.uint8)
     # One 32-bit number a cell is four times as quick to look up as four bytes.
     packed = np.ascontiguousarray(table).view(np.uint32)[:, 0][steps]
     packed[unknown] = np.array(masked.getRgb(), dtype=np.uint8).view(np.uint32)[0]
+    if nan is not None and not_numbers is not None and not_numbers.any():
+        packed[not_numbers] = np.array(nan.getRgb(), dtype=np.uint8).view(np.uint32)[0]
     return np.ascontiguousarray(packed).view(np.uint8).reshape(*values.shape, 4)
 
 

@@ -287,4 +287,5 @@ class MapPlot(QWidget):
             hover=self._hover,
             scale=self._layers.scale,
             bar_notes=self._notes(),
+            nan_note=self.tr("■ NaN") if self._layers.has_nan else "",
         )

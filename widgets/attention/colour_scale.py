@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QColor, QImage
 
-from widgets.attention.data import Quantity
+from widgets.attention.data import Quantity, Range
 from widgets.palette import Palette, coloured, diverging_table, sequential_table
 
 ROOT_TICKS = (0.0, 0.05, 0.25, 0.5, 1.0)
@@ -32,8 +32,15 @@ class ColourScale:
         return sequential_table(palette.sequential) if self.quantity == "probability" else diverging_table()
 
     def cells(self, values: NDArray[np.float32], palette: Palette) -> NDArray[np.uint8]:
-        """RGBA of the same shape; masked cells take the background's colour."""
-        return coloured(self.place(values), self.table(palette), low=0.0, high=1.0, masked=palette.colour("background"))
+        """RGBA of the same shape; masked cells (NaN) take the background's colour, infinite ones that of NaN."""
+        return coloured(
+            self.place(values),
+            self.table(palette),
+            low=0.0,
+            high=1.0,
+            masked=palette.colour("background"),
+            nan=palette.colour("nan"),
+        )
 
     def colour(self, value: float, palette: Palette) -> QColor:
         """The colour of one value."""
@@ -52,7 +59,20 @@ def scale_for(quantity: Quantity, values: NDArray[np.float32]) -> ColourScale:
     if quantity == "probability":
         return ColourScale("probability")
     sizes = np.abs(values)
+    sizes[np.isinf(sizes)] = 0.0  # marks of what is not a number
     return ColourScale(quantity, round_up(float(np.fmax.reduce(sizes, axis=None, initial=0.0))))
+
+
+def marked(values: NDArray[np.float32], *, queries: Range, keys: Range, cell: tuple[int, int]) -> NDArray[np.float32]:
+    """The same [..., rows, columns] with plus infinity for every NaN that is not of the future, where NaN masks.
+
+    A cell of several tokens is of the future when its first key comes after its last query.
+    """
+    rows, columns = values.shape[-2:]
+    last_query = np.minimum(queries[0] + (np.arange(rows) + 1) * cell[0], queries[1]) - 1
+    first_key = keys[0] + np.arange(columns) * cell[1]
+    not_numbers = np.isnan(values) & (first_key <= last_query[:, None])
+    return np.where(not_numbers, np.float32(np.inf), values) if not_numbers.any() else values
 
 
 def round_up(value: float) -> float:

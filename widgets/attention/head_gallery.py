@@ -1,16 +1,19 @@
 """All heads of a layer as thumbnails: the chosen one framed, a click chooses another."""
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
-from widgets.attention.colour_scale import cell_image, fewer_cells, scale_for
+from widgets.attention.colour_scale import cell_image, fewer_cells, marked, scale_for
 from widgets.attention.data import HeadGallery
 from widgets.attention.map_painting import sharp
 from widgets.palette import DARK, Palette
 
 GAP = 6
 LARGEST, SMALLEST = 76, 24
+ROOMY = 40  # pixels; on a smaller thumbnail the number is smaller too
 
 
 def grid(count: int, *, width: int, height: int) -> tuple[int, int]:
@@ -102,7 +105,7 @@ class Thumbnails(QWidget):
             return
         painter = QPainter(self)
         font = QFont(self.font())
-        font.setPixelSize(10)
+        font.setPixelSize(10 if self._side >= ROOMY else 9)
         painter.setFont(font)
         for index, head in enumerate(self._gallery.heads):
             box = self.box(index)
@@ -140,10 +143,11 @@ class Thumbnails(QWidget):
 
     def _paint_number(self, painter: QPainter, box: QRect, head: int) -> None:
         # The upper right corner is always masked: nothing is hidden there.
-        if box.width() >= 40:
+        if box.width() >= SMALLEST:
             painter.setPen(self._palette.colour("text" if head == self._head else "muted"))
             corner = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
-            painter.drawText(box.adjusted(0, 2, -4, 0), corner, str(head))
+            edge = 4 if box.width() >= ROOMY else 2
+            painter.drawText(box.adjusted(0, edge // 2, -edge, 0), corner, str(head))
 
     def _paint_frame(self, painter: QPainter, box: QRect, head: int) -> None:
         if head == self._head:
@@ -168,12 +172,21 @@ class Thumbnails(QWidget):
     def _recolour(self) -> None:
         self._images = []
         if self._gallery is not None:
-            scale = scale_for(self._gallery.quantity, self._gallery.values)
+            values = _marked(self._gallery)
+            scale = scale_for(self._gallery.quantity, values)
             # A thumbnail has few pixels: the strongest cell of each wins, none is dropped by chance.
             self._pixels = int(self._side * self.devicePixelRatioF())
-            cells = scale.cells(fewer_cells(self._gallery.values, self._pixels), self._palette)
+            cells = scale.cells(fewer_cells(values, self._pixels), self._palette)
             self._images = [cell_image(cells[index]) for index in range(len(cells))]
         self.update()
+
+
+def _marked(gallery: HeadGallery) -> NDArray[np.float32]:
+    """The values, what is not a number marked; a gallery is pooled alike along both axes."""
+    _, rows, columns = gallery.values.shape
+    spans = (gallery.queries[1] - gallery.queries[0], gallery.keys[1] - gallery.keys[0])
+    cell = (-(-spans[0] // max(rows, 1)), -(-spans[1] // max(columns, 1)))
+    return marked(gallery.values, queries=gallery.queries, keys=gallery.keys, cell=cell)
 
 
 def scrolled(thumbnails: Thumbnails, parent: QWidget) -> QScrollArea:

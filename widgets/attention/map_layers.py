@@ -1,8 +1,10 @@
 """The maps on the canvas: the newest one, and under it the last whole one of the same head."""
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
-from widgets.attention.colour_scale import ColourScale, cell_image, scale_for
+from widgets.attention.colour_scale import ColourScale, cell_image, marked, scale_for
 from widgets.attention.data import AttentionMap
 from widgets.palette import DARK, Palette
 
@@ -16,6 +18,7 @@ class MapLayers:
     def __init__(self) -> None:
         self.newest: AttentionMap | None = None
         self.scale = ColourScale("probability")
+        self.has_nan = False  # whether a visible cell's value is not a number
         self._under: AttentionMap | None = None
         self._palette: Palette = DARK
         self._painted: list[tuple[AttentionMap, QImage]] = []
@@ -36,7 +39,7 @@ class MapLayers:
 
     def clear(self) -> None:
         """Forget all maps."""
-        self.newest, self._under, self._painted = None, None, []
+        self.newest, self._under, self._painted, self.has_nan = None, None, [], False
 
     def painted(self) -> list[tuple[AttentionMap, QImage]]:
         """Maps and pictures from the lowest to the highest."""
@@ -47,9 +50,13 @@ class MapLayers:
             return
         self.scale = scale_for(self.newest.quantity, self.newest.values)
         lower = [] if self._under is None or self._under is self.newest else [self._under]
-        self._painted = [
-            (shown, cell_image(self.scale.cells(shown.values, self._palette))) for shown in (*lower, self.newest)
-        ]
+        shown = [(each, _marked(each)) for each in (*lower, self.newest)]
+        self.has_nan = any(values is not each.values for each, values in shown)
+        self._painted = [(each, cell_image(self.scale.cells(values, self._palette))) for each, values in shown]
+
+
+def _marked(shown: AttentionMap) -> NDArray[np.float32]:
+    return marked(shown.values, queries=shown.queries, keys=shown.keys, cell=shown.cell)
 
 
 def _kind(shown: AttentionMap) -> tuple[object, ...]:

@@ -32,6 +32,7 @@ class MapScene:
     hover: tuple[int, int] | None
     scale: ColourScale
     bar_notes: tuple[str, ...]
+    nan_note: str = ""  # the legend of cells that are not numbers, where there are some
 
 
 def paint_cells(painter: QPainter, scene: MapScene, layers: Sequence[tuple[AttentionMap, QImage]]) -> None:
@@ -149,8 +150,9 @@ def paint_bar(painter: QPainter, scene: MapScene) -> None:
             continue
         least = middle
         painter.drawText(QRectF(bar.right() + 6, middle - height / 2, 40, height), Qt.AlignmentFlag.AlignVCenter, text)
-    for line, note in enumerate(scene.bar_notes):
+    for line, note in enumerate((*scene.bar_notes, scene.nan_note)):
         top = bar.bottom() + height * (0.75 + line)
+        painter.setPen(palette.colour("nan" if line == len(scene.bar_notes) else "muted"))
         painter.drawText(QPointF(bar.left() - 2, top + painter.fontMetrics().ascent()), note)
 
 

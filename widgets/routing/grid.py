@@ -16,7 +16,8 @@ class Grid:
     """What a canvas needs; the cells are read lazily, for the drawn rows only.
 
     `cells(rows)` gives places [rows, E] in the colour map, NaN for nothing; `side(rows)` loudness [rows]
-    of a slim column at the right; `numbers` [R, E] are written into cells that are large enough.
+    of a slim column at the right; `numbers` [R, E] are written into cells that are large enough; `has_nan`: a
+    gate is not a number.
     """
 
     rows: int
@@ -30,11 +31,12 @@ class Grid:
     cells: Callable[[Rows], NDArray[np.float32]]
     side: Callable[[Rows], NDArray[np.float32]] | None = None
     numbers: NDArray[np.float64] | None = None
+    has_nan: bool = False
 
 
 def token_grid(routing: RoutingTokens, names: Sequence[str]) -> Grid:
     """Tokens × experts of one layer; gates are coloured up to a round number, so colours keep still."""
-    high = nice_ceiling(float(routing.expert_weights.max())) if routing.expert_weights.size else 1.0
+    high = nice_ceiling(float(np.fmax.reduce(routing.expert_weights, axis=None, initial=0.0)))
     return Grid(
         rows=len(routing.expert_ids),
         capacity=row_capacity(len(routing.expert_ids)),
@@ -46,6 +48,7 @@ def token_grid(routing: RoutingTokens, names: Sequence[str]) -> Grid:
         key=("0", f"{high:g}"),
         cells=lambda rows: levels(pooled_weights(routing, rows), high),
         side=lambda rows: margin_loudness(pooled_margins(routing.margins, rows)),
+        has_nan=bool(np.isnan(routing.expert_weights).any()),
     )
 
 

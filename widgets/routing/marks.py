@@ -14,9 +14,13 @@ FAINTEST_CHOICE = 0.14
 
 
 def pooled_weights(routing: RoutingTokens, rows: Rows) -> NDArray[np.float32]:
-    """Largest gate of each expert within each drawn row [rows, E]; NaN where no token chose the expert."""
+    """Largest gate of each expert within each drawn row [rows, E]; NaN where no token chose the expert.
+
+    A gate that is not a number counts as infinite, so that it is seen however many rows are pooled.
+    """
     ids = routing.expert_ids[rows.first : rows.first + rows.count * rows.each]
     weights = routing.expert_weights[rows.first : rows.first + rows.count * rows.each]
+    weights = np.where(np.isnan(weights), np.float32(np.inf), weights)
     cells = np.full((rows.count, routing.experts), -1.0, dtype=np.float32)
     row = np.arange(len(ids)) // rows.each
     if rows.each == 1:
@@ -44,8 +48,9 @@ def margin_loudness(margins: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def levels(weights: NDArray[np.float32], high: float) -> NDArray[np.float32]:
-    """Places 0 to 1 in the colour map for gates up to `high`; NaN stays NaN."""
+    """Places 0 to 1 in the colour map for gates up to `high`; NaN stays NaN, and infinity infinite."""
     place: NDArray[np.float32] = FAINTEST_CHOICE + (1.0 - FAINTEST_CHOICE) * np.clip(weights / high, 0.0, 1.0)
+    place[np.isposinf(weights)] = np.inf
     return place.astype(np.float32)
 
 

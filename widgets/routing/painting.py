@@ -28,6 +28,7 @@ class Words:
     side: str = ""
     device: str = "device {0}"
     zero: str = "zero experts"
+    nan: str = "■ NaN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,9 @@ class Painting:
         if end - start >= 8:
             table = sequential_table(self._palette.sequential)
             painter.drawImage(QRectF(start, y + 4, end - start, 6), image_of(table[None, :, :], 1.0))
+        if self._layout.grid.has_nan:
+            painter.setPen(self._palette.colour("nan"))
+            painter.drawText(QRectF(12, 6, LEFT - 20, TOP - 8), Qt.AlignmentFlag.AlignVCenter, self._words.nan)
 
     def _paint_marks(self, painter: QPainter, marks: Marks) -> None:
         layout, palette = self._layout, self._palette

@@ -11,13 +11,17 @@ from widgets.routing.geometry import Columns, Rows, cells_of_pixels
 def cell_pixels(
     values: NDArray[np.float32], rows: Rows, columns: Columns, *, size: tuple[int, int], ratio: float, palette: Palette
 ) -> NDArray[np.uint8]:
-    """Pixels [height, width, 4] of places [rows, E] in the colour map; NaN in the background's colour, gaps clear."""
+    """Pixels [height, width, 4] of places [rows, E] in the colour map; gaps clear.
+
+    NaN, no choice, takes the background's colour; infinity, a gate that is not a number, the one for that.
+    """
     rgba = coloured(
         values[:, columns.order],
         sequential_table(palette.sequential),
         low=0.0,
         high=1.0,
         masked=palette.colour("background"),
+        nan=palette.colour("nan"),
     )
     down = cells_of_pixels(*rows.edges(), pixels=size[1], ratio=ratio)
     across = cells_of_pixels(columns.left, columns.right, pixels=size[0], ratio=ratio)

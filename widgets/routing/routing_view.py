@@ -46,7 +46,9 @@ class RoutingView(Panel):
         self._selection = Selection()
         self._mode = "tokens"
         self._hint_text = ""
-        self._canvas = RoutingCanvas(Words(self.tr("margin"), self.tr("device {0}"), self.tr("zero experts")), self)
+        self._canvas = RoutingCanvas(
+            Words(self.tr("margin"), self.tr("device {0}"), self.tr("zero experts"), self.tr("■ NaN")), self
+        )
         self._reads = ReadsLine(self)
         self._canvas.setAccessibleName(self.tr("Routing map"))
         self._canvas.row_chosen.connect(self._choose_row)

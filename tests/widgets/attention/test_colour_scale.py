@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from widgets.attention.colour_scale import ColourScale, cell_image, fewer_cells, round_up, scale_for
-from widgets.palette import DARK, LIGHT, diverging_table, sequential_table
+from widgets.attention.colour_scale import ColourScale, cell_image, fewer_cells, marked, round_up, scale_for
+from widgets.palette import DARK, LIGHT, diverging_table, palette, sequential_table
 
 
 def floats(*values):
@@ -93,3 +93,39 @@ def test_an_image_keeps_every_cell_and_outlives_its_array():
     del cells
     assert (image.width(), image.height()) == (3, 2)
     assert image.pixelColor(2, 1).getRgb() == wanted
+
+
+def test_what_is_not_a_number_is_told_from_what_is_masked():
+    values = np.array([[np.nan, np.nan, np.nan], [0.5, 0.5, np.nan], [0.2, np.nan, 0.8]], np.float32)
+    found = marked(values, queries=(0, 3), keys=(0, 3), cell=(1, 1))
+    assert np.isposinf(found).tolist() == [[True, False, False], [False] * 3, [False, True, False]]
+    assert np.isnan(found).tolist() == [[False, True, True], [False, False, True], [False] * 3]
+    for quantity in ("probability", "content"):
+        for theme in (DARK, LIGHT, palette("dark", colour_blind=True)):
+            cells = scale_for(quantity, found).cells(found, theme)
+            assert tuple(cells[2, 1]) == theme.colour("nan").getRgb()
+            assert tuple(cells[0, 1]) == theme.colour("background").getRgb()
+
+
+def test_pooled_cells_are_masked_only_where_every_key_is_of_the_future():
+    found = marked(np.full((2, 3), np.nan, np.float32), queries=(10, 14), keys=(8, 16), cell=(2, 3))
+    assert np.isposinf(found).tolist() == [[True, True, False], [True, True, False]]
+
+
+def test_values_without_any_nan_are_handed_on_as_they_are():
+    values = np.array([[0.5, np.nan], [0.5, 0.5]], np.float32)
+    assert marked(values, queries=(0, 2), keys=(0, 2), cell=(1, 1)) is values
+
+
+def test_one_cell_that_is_not_a_number_leaves_the_scale_and_is_seen_when_pooled():
+    values = np.ones((1, 40, 40), np.float32)
+    values[0, 30, 7] = np.inf
+    assert scale_for("content", values).limit == 1
+    assert np.isposinf(fewer_cells(values, 10)).sum() == 1
+
+
+def test_no_map_has_a_colour_like_that_of_nan():
+    for theme in (DARK, LIGHT, palette("dark", colour_blind=True), palette("light", colour_blind=True)):
+        nan = np.array(theme.colour("nan").getRgb()[:3])
+        for table in (sequential_table(theme.sequential), diverging_table()):
+            assert np.abs(table[:, :3].astype(int) - nan).sum(axis=1).min() > 90

@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QApplication
 from widgets.palette import DARK, LIGHT, sequential_table
 from widgets.routing.canvas import RoutingCanvas
 from widgets.routing.data import ExpertReads, RouterScores, RoutingTokens, RoutingTotals
+from widgets.routing.geometry import Rows
+from widgets.routing.marks import levels, pooled_weights
 from widgets.routing.reads_line import ReadsLine
 from widgets.routing.routing_view import RoutingView
 from widgets.selection import Selection
@@ -326,3 +328,16 @@ def test_what_experts_cost_is_told_below_the_map_and_nothing_where_all_are_at_ha
     assert canvas.height() < height
     view.clear()
     assert line.isHidden()
+
+
+def test_a_gate_that_is_not_a_number_has_a_colour_of_its_own_also_when_pooled(view):
+    data = routing()
+    data.expert_weights[3, 0] = np.nan
+    view.show_routing(data)
+    canvas = canvas_of(view)
+    image, ratio = canvas.grab().toImage(), canvas.devicePixelRatio()
+    place = canvas.cell_rectangle(3, int(data.expert_ids[3, 0])).center() * ratio
+    assert image.pixelColor(int(place.x()), int(place.y())).name() == DARK.nan
+    pooled = levels(pooled_weights(data, Rows(0, 5, 4, 1.0, 0.0)), 1.0)
+    assert np.isposinf(pooled).sum() == 1
+    assert np.isposinf(pooled[0, data.expert_ids[3, 0]])
