@@ -127,6 +127,7 @@ CASES: dict[str, Case] = {
     ),
     "mistral4": Case("mistral4"),
     "mistral4 with a dense layer": Case("mistral4", {"first_k_dense_replace": 2, "n_group": 1, "topk_group": 1}),
+    "mistral3": Case("mistral3"),
     "longcat_flash": Case("longcat_flash"),
     "longcat_flash with yarn, fused": Case(
         "longcat_flash",

@@ -14,6 +14,7 @@ Family = Literal[
     "axk1",
     "minicpm3",
     "mistral4",
+    "mistral3",
     "longcat_flash",
     "deepseek_v32",
     "glm_moe_dsa",
@@ -75,6 +76,17 @@ def longrope(original: int = 64, **overrides: Any) -> dict[str, Any]:
     }
 
 
+MISTRAL4 = (
+    BASE
+    | FAMILY["v3"]
+    | {
+        "rope_parameters": yarn(
+            4.0, original_max_position_embeddings=16, mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.3
+        )
+    }
+)
+
+
 class Oracle(NamedTuple):
     """What transformers calls a family, with all settings of the tiny model but the overrides of a test."""
 
@@ -98,13 +110,7 @@ ORACLES: dict[Family, Oracle] = {
     "mistral4": Oracle(
         transformers.Mistral4Config,
         Mistral4ForCausalLM,
-        BASE
-        | FAMILY["v3"]
-        | {
-            "rope_parameters": yarn(
-                4.0, original_max_position_embeddings=16, mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.3
-            )
-        },
+        MISTRAL4,
     ),
     "longcat_flash": Oracle(
         transformers.LongcatFlashConfig,
@@ -129,15 +135,39 @@ ORACLES: dict[Family, Oracle] = {
         transformers.GlmMoeDsaForCausalLM,
         BASE | FAMILY["v3"] | _INDEXER | {"indexer_types": ["full", "shared", "shared"]},
     ),
+    "mistral3": Oracle(
+        transformers.Mistral3Config,
+        transformers.Mistral3ForConditionalGeneration,
+        MISTRAL4,
+    ),
     "kimi_k25": Oracle(transformers.Kimi_K25Config, Kimi_K25ForConditionalGeneration, BASE | FAMILY["v3"]),
 }
-_PICTURES = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "pos_emb_height": 4,
-    "pos_emb_width": 4,
+# The text part's model type, and the smallest picture encoder beside it.
+PICTURES: dict[Family, tuple[str, dict[str, Any]]] = {
+    "kimi_k25": (
+        "deepseek_v3",
+        {
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "pos_emb_height": 4,
+            "pos_emb_width": 4,
+        },
+    ),
+    "mistral3": (
+        "mistral4",
+        {
+            "model_type": "pixtral",
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "head_dim": 16,
+            "image_size": 28,
+            "patch_size": 14,
+        },
+    ),
 }
 
 
@@ -145,12 +175,10 @@ def new_model(family: Family, overrides: dict[str, Any]) -> Any:
     """transformers' tiny model of a family, as initialised."""
     oracle = ORACLES[family]
     settings = oracle.settings | overrides
-    if family == "kimi_k25":
-        text = settings | {"model_type": "deepseek_v3"}
-        settings = {
-            "text_config": text,
-            "vision_config": _PICTURES,
-            "projection_hidden_size": 32,
-            "tie_word_embeddings": False,
-        }
+    if family in PICTURES:
+        model_type, pictures = PICTURES[family]
+        text = settings | {"model_type": model_type}
+        settings = {"text_config": text, "vision_config": pictures, "tie_word_embeddings": False}
+        if family == "kimi_k25":
+            settings["projection_hidden_size"] = 32
     return oracle.model(oracle.config(**settings))

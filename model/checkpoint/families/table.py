@@ -19,7 +19,9 @@ from model.checkpoint.families import (
     kimi_k25,
     longcat_flash,
     minicpm3,
+    mistral3,
     mistral4,
+    text_part,
     youtu,
 )
 from model.checkpoint.families.keys import Keys
@@ -65,12 +67,13 @@ FAMILIES: dict[str, Family] = {
     "deepseek_v2": Family(deepseek_v2.parse),
     "deepseek_v3": Family(deepseek_v3.parse),
     "kimi_k2": Family(deepseek_v3.parse),  # the same mathematics under another name
-    "kimi_k25": Family(kimi_k25.parse, kimi_k25.canonical, nested=kimi_k25.TEXT),
+    "kimi_k25": Family(kimi_k25.parse, text_part.canonical, nested=text_part.TEXT),
     "deepseek_v32": Family(deepseek_v32.parse, deepseek_v32.canonical),
     "glm_moe_dsa": Family(glm_moe_dsa.parse, deepseek_v32.canonical),
     "glm4_moe_lite": Family(glm4_moe_lite.parse),
     "longcat_flash": Family(longcat_flash.parse, longcat_flash.canonical),
     "mistral4": Family(mistral4.parse),
+    "mistral3": Family(mistral3.parse, text_part.canonical, nested=text_part.TEXT),
     "axk1": Family(axk1.parse, settle=axk1.settle),
     "minicpm3": Family(minicpm3.parse),
     "youtu": Family(youtu.parse),

@@ -12,10 +12,10 @@ from model.checkpoint.families import (
     deepseek_v32,
     glm4_moe_lite,
     glm_moe_dsa,
-    kimi_k25,
     longcat_flash,
     minicpm3,
     mistral4,
+    text_part,
     youtu,
 )
 from model.checkpoint.families.table import FAMILIES, Parsed, parse_config
@@ -175,10 +175,11 @@ def test_longcat_names_become_names_of_blocks(stored: str, name: str | None) -> 
         ("vision_tower.encoder.blocks.0.wo.weight", None),
         ("mm_projector.proj.0.weight", None),
         ("model.vision_tower.patch_embed.proj.weight", None),
+        ("multi_modal_projector.linear_1.weight", None),
     ],
 )
-def test_kimi_k25_names_lose_their_prefix(stored: str, name: str | None) -> None:
-    assert kimi_k25.canonical(stored) == name
+def test_names_of_a_text_part_lose_their_prefix(stored: str, name: str | None) -> None:
+    assert text_part.canonical(stored) == name
 
 
 def test_kimi_k25_is_its_text_part() -> None:
@@ -189,10 +190,19 @@ def test_kimi_k25_is_its_text_part() -> None:
     assert any("Only the text part" in note for note in notes)
 
 
-@pytest.mark.parametrize("text", [None, "kimi_k2", {"model_type": "kimi_linear"}])
-def test_kimi_k25_with_another_text_part_is_refused(text: object) -> None:
+@pytest.mark.parametrize(
+    ("model_type", "text"),
+    [
+        ("kimi_k25", None),
+        ("kimi_k25", "kimi_k2"),
+        ("kimi_k25", {"model_type": "kimi_linear"}),
+        ("mistral3", {"model_type": "mistral"}),
+        ("mistral3", {}),
+    ],
+)
+def test_another_text_part_is_refused(model_type: str, text: object) -> None:
     with pytest.raises(Problem, match="text_config"):
-        parse_config({"model_type": "kimi_k25", "text_config": text}, Path("config.json"))
+        parse_config({"model_type": model_type, "text_config": text}, Path("config.json"))
 
 
 @pytest.mark.parametrize("family", ["deepseek_v32", "glm_moe_dsa"])

@@ -31,6 +31,7 @@ FAMILIES: list[tuple[Family, dict[str, Any]]] = [
     ("minicpm3", {"rope_parameters": longrope(64)}),
     ("minicpm3", {"rope_parameters": longrope(80)}),  # the decoded part of the proof crosses the original length
     ("mistral4", {}),
+    ("mistral3", {}),
     ("longcat_flash", {}),
     ("deepseek_v32", {"index_topk": 60}),
     ("glm_moe_dsa", {}),
