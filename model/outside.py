@@ -61,7 +61,7 @@ def parse_json(content: bytes, *, where: str) -> object:
             object_pairs_hook=_unique,
             parse_constant=_refuse_constant,
             parse_float=_finite,
-            parse_int=_integer,
+            parse_int=_integer if b"-0" in content else None,
         )
     except RecursionError:
         raise Problem(f"{where} is nested too deeply; at most {JSON_DEPTH_LIMIT} levels are read.") from None
@@ -118,18 +118,16 @@ def _encodable(value: object) -> bool:
 def _deeper_than(value: object, limit: int) -> bool:
     level: list[object] = [value]
     for _ in range(limit):
-        level = [child for item in level for child in _children(item)]
+        level = [child for item in level for child in _members(item) if type(child) is dict or type(child) is list]
         if not level:
             return False
     return True
 
 
-def _children(item: object) -> Iterable[object]:
+def _members(item: object) -> Iterable[object]:
     if isinstance(item, dict):
-        return (child for child in item.values() if isinstance(child, dict | list))
-    if isinstance(item, list):
-        return (child for child in item if isinstance(child, dict | list))
-    return ()
+        return item.values()
+    return item if isinstance(item, list) else ()
 
 
 def _reason(error: Exception) -> str:

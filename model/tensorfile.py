@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ TENSOR_LIMIT = 300_000  # Kimi-K2 in int4 has 209,000: 60 layers x 384 experts x
 RANK_LIMIT = 8
 DIMENSION_LIMIT = 2**31
 NAME_LIMIT = 512
+_FIELDS = {"dtype", "shape", "data_offsets"}
 _BYTES_LIMIT = 2**62  # numpy's own limit, which counts an empty dimension as one
 
 # numpy has no bfloat16 and no 8-bit floats: their bits come as unsigned integers.
@@ -39,8 +40,7 @@ NUMPY_DTYPES: dict[str, np.dtype[np.generic]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One tensor: safetensors dtype name, shape, and its byte range counted from the start of the data."""
 
     dtype: str
@@ -159,7 +159,7 @@ def _recognise(start: bytes, path: Path) -> None:
     if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         raise Problem(f"{path} is a PyTorch pickle, which can run code; convert it to safetensors first.")
     if start.startswith(b"GGUF"):
-        raise Problem(f"{path} is a GGUF file; open the safetensors folder it was made from.")
+        raise Problem(f"{path} is a GGUF file by its content; let its name end in .gguf and open it.")
 
 
 def _metadata(fields: object, path: Path) -> dict[str, str]:
@@ -169,24 +169,28 @@ def _metadata(fields: object, path: Path) -> dict[str, str]:
 
 
 def _entry(name: str, fields: object, path: Path) -> Entry:
-    shown = ascii(name[:80])
-    if len(name.encode("utf-8", "replace")) > NAME_LIMIT or not name or not name.isprintable():
-        _refuse(f"name {shown} is empty, longer than {NAME_LIMIT} bytes or has characters that cannot be shown", path)
-    if not isinstance(fields, dict) or not {"dtype", "shape", "data_offsets"} <= fields.keys():
-        _refuse(f"tensor {shown} lacks dtype, shape or data_offsets", path)
+    if not 0 < len(name.encode("utf-8", "replace")) <= NAME_LIMIT or not name.isprintable():
+        _refuse_tensor(
+            name,
+            f"has a name that is empty, longer than {NAME_LIMIT} bytes or of characters that cannot be shown",
+            path,
+        )
+    if not isinstance(fields, dict) or not fields.keys() >= _FIELDS:
+        _refuse_tensor(name, "lacks dtype, shape or data_offsets", path)
     dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
     if not isinstance(dtype, str) or dtype not in NUMPY_DTYPES:
-        _refuse(f"tensor {shown} has the unknown dtype {ascii(dtype)[:40]}", path)
+        _refuse_tensor(name, f"has the unknown dtype {ascii(dtype)[:40]}", path)
     if not isinstance(shape, list) or len(shape) > RANK_LIMIT:
-        _refuse(f"tensor {shown} has no shape of at most {RANK_LIMIT} dimensions", path)
-    if not all(type(size) is int and 0 <= size <= DIMENSION_LIMIT for size in shape):
-        _refuse(f"tensor {shown} has a dimension that is not a whole number from 0 to {DIMENSION_LIMIT}", path)
-    if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(x) is int and x >= 0 for x in offsets):
-        _refuse(f"tensor {shown} has no byte range", path)
+        _refuse_tensor(name, f"has no shape of at most {RANK_LIMIT} dimensions", path)
+    for extent in shape:
+        if type(extent) is not int or not 0 <= extent <= DIMENSION_LIMIT:
+            _refuse_tensor(name, f"has a dimension that is not a whole number from 0 to {DIMENSION_LIMIT}", path)
+    if not isinstance(offsets, list) or [type(offset) for offset in offsets] != [int, int] or min(offsets) < 0:
+        _refuse_tensor(name, "has no byte range", path)
     start, end = offsets
     size = NUMPY_DTYPES[dtype].itemsize
-    if prod(max(x, 1) for x in shape) * size > _BYTES_LIMIT or prod(shape) * size != end - start:
-        _refuse(f"tensor {shown} of shape {shape} and dtype {dtype} does not fill its {end - start} bytes", path)
+    if prod(shape) * size != end - start or prod([extent or 1 for extent in shape]) * size > _BYTES_LIMIT:
+        _refuse_tensor(name, f"of shape {shape} and dtype {dtype} does not fill its {end - start} bytes", path)
     return Entry(dtype, tuple(shape), start, end)
 
 
@@ -202,6 +206,10 @@ def _check_ranges(entries: dict[str, Entry], data_bytes: int, file_bytes: int, p
         raise Problem(f"{path} is cut off: it has {_size(file_bytes)} of {_size(whole)}; download it again.")
     if end < data_bytes:
         _refuse(f"{data_bytes - end} bytes after the last tensor belong to none", path)
+
+
+def _refuse_tensor(name: str, what: str, path: Path) -> NoReturn:
+    _refuse(f"tensor {name[:80]!a} {what}", path)
 
 
 def _refuse(what: str, path: Path) -> NoReturn:

@@ -1,9 +1,10 @@
 """From the tensors in the files to the names of `model.shapes`: one name per expert, however experts are stored."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from model.checkpoint.families.table import Parsed
 from model.checkpoint.shards import Shard
 from model.config import ModelConfig
 from model.problems import Problem
@@ -36,58 +37,62 @@ class Located(NamedTuple):
     `companions` is what quantised tensors have beside them, by its names in the files.
     """
 
+    config: ModelConfig
     sources: dict[str, Source]
     shapes: dict[str, Shape]
     companions: dict[str, Source]
 
 
-def locate(
-    shards: tuple[Shard, ...], config: ModelConfig, canonical: Callable[[str], str | None], notes: list[str]
-) -> Located:
-    """Find every tensor that the config asks for; `canonical` turns stored names into the network's.
+def locate(shards: tuple[Shard, ...], parsed: Parsed, notes: list[str]) -> Located:
+    """Find every tensor that the config asks for, once the stored ones have settled what it leaves open.
 
     Strict: raises Problem when one is missing, has another shape or is there twice. Tensors that nothing asks for
     are noted; scales and the like belong to their weights.
     """
-    expected = tensor_shapes(config)
-    everything = _everything(shards)
-    companions = {name: source for name, source in everything.items() if _accompanies(name, everything)}
+    weights, companions = _apart(shards)
     found: dict[str, Source] = {}
-    for stored, source in everything.items():
-        name = None if stored in companions else canonical(stored.removesuffix(PACKED))
-        for part, slice_ in _unfused(name, source) if name is not None else ():
+    for stored, source in weights.items():
+        name = parsed.canonical(stored.removesuffix(PACKED))
+        for part, values in () if name is None else _unfused(name, source):
             if part in found:
                 raise Problem(
                     f"{shards[source.shard].path} holds {stored}, which is {found[part].stored} once more; "
                     "download the folder again."
                 )
-            found[part] = slice_
+            found[part] = values
+    config = parsed.settle(parsed.config, found)
+    expected = tensor_shapes(config)
     _compare(expected, found, config)
     _note_extras(found.keys() - expected.keys(), config, notes)
-    return Located({name: found[name] for name in expected}, expected, companions)
+    return Located(config, {name: found[name] for name in expected}, expected, companions)
 
 
-def _everything(shards: tuple[Shard, ...]) -> dict[str, Source]:
-    return {
-        stored: Source(number, stored, entry)
-        for number, shard in enumerate(shards)
-        for stored, entry in shard.header.entries.items()
-    }
+def _apart(shards: tuple[Shard, ...]) -> tuple[dict[str, Source], dict[str, Source]]:
+    """Everything in the files by its name there: tensors of their own, and what others have beside them."""
+    weights: dict[str, Source] = {}
+    companions: dict[str, Source] = {}
+    for number, shard in enumerate(shards):
+        for stored, entry in shard.header.entries.items():
+            where = companions if stored.endswith(_COMPANIONS) else weights
+            where[stored] = Source(number, stored, entry)
+    for stored in [stored for stored in companions if not _owned(stored, weights)]:
+        weights[stored] = companions.pop(stored)
+    return weights, companions
 
 
-def _accompanies(name: str, everything: Mapping[str, Source]) -> bool:
-    if not name.endswith(_COMPANIONS):
-        return False
-    owners = [name.removesuffix(ending) for ending in _COMPANIONS if name.endswith(ending)]
-    return any(owner in everything or owner + PACKED in everything for owner in owners)
+def _owned(companion: str, weights: Mapping[str, Source]) -> bool:
+    owner = companion.removesuffix(next(ending for ending in _COMPANIONS if companion.endswith(ending)))
+    return owner in weights or owner + PACKED in weights
 
 
-def _unfused(name: str, source: Source) -> Iterator[tuple[str, Source]]:
-    """One stored tensor under the name or names the network uses. Fused: [E, 2·mi, D] is gate, then up."""
+def _unfused(name: str, source: Source) -> Iterable[tuple[str, Source]]:
+    """One stored tensor under the name or names the network uses."""
     match = _FUSED.fullmatch(name) if name.endswith("_proj") else None
-    if match is None or len(source.entry.shape) != 3:
-        yield name, source
-        return
+    return ((name, source),) if match is None or len(source.entry.shape) != 3 else _slices(match, source)
+
+
+def _slices(match: re.Match[str], source: Source) -> Iterator[tuple[str, Source]]:
+    """Each expert's part of a fused tensor: [E, 2·mi, D] is gate, then up."""
     experts, rows, _ = source.entry.shape
     if match[2] == "down_proj":
         parts = [("down_proj", 0, rows)]
