@@ -112,9 +112,9 @@ NAMES = of_case(
     8,
     {
         "300,001 tensors": Bad(with_header(MANY), "lists 300,001 tensors"),
-        "name of a megabyte": Bad(with_entry(name="n" * 10**6), "longer than 512 bytes"),
-        "name of 513 bytes": Bad(with_entry(name="n" * 513), "longer than 512 bytes"),
-        "no name": Bad(with_entry(name=""), "'' is empty"),
+        "name of a megabyte": Bad(with_entry(name="n" * 10**6), "512 bytes"),
+        "name of 513 bytes": Bad(with_entry(name="n" * 513), "512 bytes"),
+        "no name": Bad(with_entry(name=""), "''"),
         "name with NUL": Bad(with_entry(name="a\0b"), "'a\\x00b'"),
         "name with a line break": Bad(with_entry(name="a\nb"), "cannot be shown"),
         "name written right to left": Bad(with_entry(name="a\u202eb"), "'a\\u202eb'"),

@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from model.problems import Problem
 from model.recording.chunk_file import digest
+from model.recording.projections import Projections
 from model.recording.recording import Recording
 from model.tensorfile import TensorFile, write_tensors
 from tests.model.recording.runs import record
@@ -48,7 +51,7 @@ def pipe(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, cut, flip, link, pipe])
-def test_a_damaged_last_chunk_leaves_the_chunks_before_it(run: Path, damage: Callable[[Path], Any]) -> None:
+def test_case_59_a_damaged_last_chunk_leaves_the_chunks_before_it(run: Path, damage: Callable[[Path], Any]) -> None:
     whole = Recording.open(run)
     damage(run / LAST)
     opened = Recording.open(run)
@@ -57,14 +60,14 @@ def test_a_damaged_last_chunk_leaves_the_chunks_before_it(run: Path, damage: Cal
     assert opened.notes[0].startswith("recovered 512 of 573 tokens")
 
 
-def test_a_damaged_middle_chunk_ends_the_good_prefix_there(run: Path) -> None:
+def test_case_59_a_damaged_middle_chunk_ends_the_good_prefix_there(run: Path) -> None:
     flip(run / "chunk-000001-0256.safetensors")
     opened = Recording.open(run)
     assert opened.tokens == 256
     assert opened.notes[0].startswith("recovered 256 of 573 tokens: ")
 
 
-def test_a_chunk_that_the_manifest_does_not_know_yet_is_recovered(run: Path) -> None:
+def test_case_59_a_chunk_that_the_manifest_does_not_know_yet_is_recovered(run: Path) -> None:
     whole = Recording.open(run)
     manifest = json.loads((run / "manifest.json").read_text())
     manifest["chunks"].pop()
@@ -75,7 +78,7 @@ def test_a_chunk_that_the_manifest_does_not_know_yet_is_recovered(run: Path) -> 
     assert opened.notes == ["the run was cut off; all 573 recorded tokens were recovered"]
 
 
-def test_a_torn_fuller_tail_falls_back_to_the_older_one(run: Path) -> None:
+def test_case_59_a_torn_fuller_tail_falls_back_to_the_older_one(run: Path) -> None:
     fuller = run / "chunk-000002-0099.safetensors"
     fuller.write_bytes((run / LAST).read_bytes()[:500])
     opened = Recording.open(run)
@@ -121,7 +124,7 @@ MANIFESTS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
 
 
 @pytest.mark.parametrize("case", MANIFESTS)
-def test_a_dishonest_manifest_is_refused_in_one_sentence(run: Path, case: str) -> None:
+def test_case_59_a_dishonest_manifest_is_refused_in_one_sentence(run: Path, case: str) -> None:
     keys, value, message = MANIFESTS[case]
     manifest = json.loads((run / "manifest.json").read_text())
     target = manifest
@@ -136,13 +139,13 @@ def test_a_dishonest_manifest_is_refused_in_one_sentence(run: Path, case: str) -
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"format": 1}', b'{"format": NaN}'])
-def test_what_is_no_manifest_is_refused(run: Path, content: bytes) -> None:
+def test_case_59_what_is_no_manifest_is_refused(run: Path, content: bytes) -> None:
     (run / "manifest.json").write_bytes(content)
     with pytest.raises(Problem, match=r"manifest\.json"):
         Recording.open(run)
 
 
-def test_a_manifest_may_not_be_a_link_or_a_pipe_or_missing(run: Path) -> None:
+def test_case_59_a_manifest_may_not_be_a_link_or_a_pipe_or_missing(run: Path) -> None:
     link(run / "manifest.json")
     with pytest.raises(Problem, match="is a link"):
         Recording.open(run)
@@ -154,7 +157,7 @@ def test_a_manifest_may_not_be_a_link_or_a_pipe_or_missing(run: Path) -> None:
         Recording.open(run)
 
 
-def test_other_files_in_the_folder_are_left_alone(run: Path) -> None:
+def test_case_59_other_files_in_the_folder_are_left_alone(run: Path) -> None:
     for name in (
         "notes.txt",
         "chunk-000003-9999.safetensors",
@@ -179,7 +182,7 @@ NAMES = {"int16": "I16", "int32": "I32", "float32": "F32"}
 
 
 @pytest.mark.parametrize("case", FORGED)
-def test_a_forged_chunk_with_a_right_checksum_is_not_believed(run: Path, case: str) -> None:
+def test_case_59_a_forged_chunk_with_a_right_checksum_is_not_believed(run: Path, case: str) -> None:
     name, values = FORGED[case]
     file = TensorFile(run / LAST)
     tensors = {key: (entry.dtype, file.array(key).copy()) for key, entry in file.header.entries.items()}
@@ -198,7 +201,7 @@ def test_a_forged_chunk_with_a_right_checksum_is_not_believed(run: Path, case: s
 
 @settings(max_examples=60, deadline=None)
 @given(where=st.floats(0, 1), byte=st.integers(0, 255), file=st.sampled_from(["manifest.json", LAST]))
-def test_any_changed_byte_is_refused_or_harmless(
+def test_case_59_any_changed_byte_is_refused_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, where: float, byte: int, file: str
 ) -> None:
     run = tmp_path_factory.mktemp("run")
@@ -212,3 +215,74 @@ def test_any_changed_byte_is_refused_or_harmless(
         return
     assert opened.tokens == 573 or "of 573 tokens" in opened.notes[-1]
     assert opened.texts() == recorded.texts(0, opened.tokens)
+
+
+def test_case_63_a_link_in_the_place_of_the_projections_is_not_followed(run: Path) -> None:
+    info = Recording.open(run).info
+    (run / "projections.safetensors").unlink(missing_ok=True)
+    (run / "projections.safetensors").symlink_to("/dev/zero")
+    with pytest.raises(Problem, match="is a link, and a recording may not point elsewhere"):
+        Projections.open(run, info.config)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", LAST])
+def test_case_63_a_small_file_that_claims_a_terabyte_takes_neither_time_nor_memory(run: Path, name: str) -> None:
+    """Holes: bytes that are not on the disk."""
+    os.truncate(run / name, 2**40)
+    tracemalloc.start()
+    began = time.monotonic()
+    try:
+        told = Recording.open(run).notes[0]
+    except Problem as problem:
+        told = str(problem)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert ("recovered 512 of 573 tokens" if name == LAST else "larger than") in told
+    assert time.monotonic() - began < 2
+    assert peak < 200 * 2**20
+
+
+def test_case_63_texts_of_a_gigabyte_in_a_chunk_are_not_read(run: Path) -> None:
+    file = TensorFile(run / LAST)
+    size = 2**30
+    header = {
+        name: {"dtype": entry.dtype, "shape": list(entry.shape), "data_offsets": [entry.start, entry.end]}
+        for name, entry in file.header.entries.items()
+    }
+    end = max(entry.end for entry in file.header.entries.values())
+    del header["texts"]
+    texts = file.header.entries["texts"]
+    for fields in header.values():
+        offsets = fields["data_offsets"]
+        if offsets[0] > texts.start:
+            fields["data_offsets"] = [offset - (texts.end - texts.start) for offset in offsets]
+    start = end - (texts.end - texts.start)
+    header["texts"] = {"dtype": "U8", "shape": [size], "data_offsets": [start, start + size]}
+    content = json.dumps({**header, "__metadata__": file.header.metadata}).encode()
+    (run / LAST).write_bytes(len(content).to_bytes(8, "little") + content)
+    os.truncate(run / LAST, 8 + len(content) + start + size)
+    began = time.monotonic()
+    opened = Recording.open(run)
+    assert time.monotonic() - began < 2
+    assert opened.tokens == 512
+    assert "texts 'texts' are not at most 16,777,216 bytes" in opened.notes[0]
+
+
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04" + bytes(100), b"\x1f\x8b" + bytes(100), b"\x28\xb5\x2f\xfd" + bytes(9)]
+)
+def test_case_63_an_archive_is_no_recording_and_is_not_unpacked(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.zip").write_bytes(content)
+    with pytest.raises(Problem, match=r"run\.zip"):
+        Recording.open(tmp_path / "run.zip")
+
+
+def test_case_63_a_link_to_a_folder_of_chunks_gives_only_what_is_in_it(run: Path, tmp_path: Path) -> None:
+    for path in run.glob("chunk-*"):
+        elsewhere = tmp_path / path.name
+        path.rename(elsewhere)
+        path.symlink_to(elsewhere)
+    opened = Recording.open(run)
+    assert opened.tokens == 0
+    assert opened.notes[0].startswith("recovered 0 of 573 tokens")
