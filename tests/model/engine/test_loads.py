@@ -169,7 +169,7 @@ def test_a_budget_without_room_for_one_token_is_refused_and_the_open_model_stays
     assert not answer(events, Described, 2).summary.fits
     message = answer(events, Failed, 3).message
     assert "raise the budget" in message
-    assert f"{small / 1e9:.2f} GB" in message
+    assert f"{small / 1e6:.2f} MB" in message
     assert answer(events, Finished, 4).reason == "length"
 
 
