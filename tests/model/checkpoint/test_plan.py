@@ -10,6 +10,7 @@ from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.plan import RUN_TOKENS, Plan, make_plan, working_bytes
 from model.config import DtypeName
 from tests.model.checkpoint.sample import write_sample
+from tests.model.checkpoint.true_shapes import write_true_shapes
 
 CPU = torch.device("cpu")
 # The sample: hidden 16, experts of width 8, of which one layer has 4 and a token takes 2.
@@ -79,3 +80,27 @@ def test_a_run_is_its_cache_its_recording_and_its_logits(sample: Checkpoint) -> 
     heavy = 4 * (2 * (8 + 4 + 12) + 4)  # two layers' latents and query sources, one layer's scores
     step = 8 + 1 + 8 + 8 + 4 + 3 * 8 + 4 + 4 + 5 * (4 + 4)
     assert working_bytes(sample.config, "float32") == cache + 256 * (light + heavy + step) + 12 * 64 * tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "paged", "fits"),
+    [
+        ("DeepSeek-V2-Lite", "bfloat16", "mapped", True),  # 31.4 GB in the file's pages
+        ("DeepSeek-V2-Lite", "float32", "cached", True),  # converted: 5.3 GB outside of the experts
+        ("DeepSeek-V3", "bfloat16", "cached", False),  # FP8: 34 GB outside of the experts have to be expanded
+    ],
+)
+def test_published_models_on_a_machine_of_24_gib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, dtype: DtypeName, paged: str, fits: bool
+) -> None:
+    monkeypatch.setattr("model.checkpoint.plan.free_bytes", lambda: 23 * 2**30)
+    write_true_shapes(tmp_path, name)
+    found = plan(read_checkpoint(tmp_path), dtype, 0)
+    assert found.paged
+    assert found.fits == fits
+    assert (paged == "mapped") == (len(found.mapped_layers) == 26) == (found.slots == 0)
+    if paged == "mapped":
+        assert found.resident_bytes == 26 * 64 * 2048 * 4  # the routers, in float32
+    elif fits:
+        room = found.budget_bytes - found.dense_bytes - found.working_bytes
+        assert 0 <= room - found.expert_cache_bytes < found.expert_bytes

@@ -149,7 +149,7 @@ def write_true_shapes(folder: Path, name: str) -> int:
             filled = 0
         shards[-1][tensor] = stored
         filled += _size(stored)
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, tensors in enumerate(shards, 1):
         file = f"model-{number:05}-of-{len(shards):06}.safetensors"
         _write_hole(folder / file, tensors)
@@ -164,6 +164,7 @@ def _write_hole(path: Path, tensors: dict[str, Stored]) -> None:
         start, end = end, end + _size((dtype, shape))
         header[tensor] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # as the safetensors library does, so that values are aligned
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + end)
