@@ -1,9 +1,13 @@
 """What each family's `config.json` and tensor names mean: defaults of transformers, options, notes, refusals."""
 
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.checkpoint.families import (
     axk1,
@@ -102,7 +106,7 @@ def test_longrope_has_two_sets_of_divisors_and_an_amplitude() -> None:
     scaling = longrope(64) | {"type": "longrope"}
     rope = parsed("minicpm3", qk_rope_head_dim=8, max_position_embeddings=256, rope_scaling=scaling).config.rope
     short, long = (1.0, 1.5, 2.0, 1.2), (3.0, 9.0, 1.7, 25.0)
-    assert rope.longrope == LongRopeConfig(short, long, 64, pytest.approx((1 + 2 / 6) ** 0.5))
+    assert rope.longrope == LongRopeConfig(short, long, 64, math.sqrt(1 + math.log(4) / math.log(64)))
     given = parsed("minicpm3", qk_rope_head_dim=8, rope_scaling=scaling | {"attention_factor": 1.5}).config.rope
     assert given.longrope is not None
     assert given.longrope.attention_factor == 1.5
@@ -258,3 +262,35 @@ def test_what_codebases_disagree_on_is_told_where_it_matters() -> None:
     assert told("deepseek_v3", "mscale", rope_scaling={"type": "yarn", "factor": 4.0, "mscale": 0.7})
     groups = {"topk_method": "group_limited_greedy", "n_group": 8, "topk_group": 3, "num_experts_per_tok": 2}
     assert told("deepseek_v2", "llama.cpp", **groups)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner), max_leaves=4
+)
+ROPE = {"rope_type", "type", "rope_theta", "factor", "beta_fast", "mscale", "mscale_all_dim", "attention_factor"}
+ROPE |= {"short_factor", "long_factor", "original_max_position_embeddings", "llama_4_scaling_beta", "truncate"}
+KINDS = st.sampled_from(["default", "yarn", "longrope"])
+MORE = {
+    "rope_theta",
+    "rope_scaling",
+    "mlp_layer_types",
+    "moe_layer_freq",
+    "norm_topk_prob",
+    "eos_token_id",
+    "text_config",
+}
+MORE |= {"original_max_position_embeddings", "partial_rotary_factor", "num_experts", "scale_depth", "dim_model_base"}
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_any_value_of_any_key_is_read_or_refused(data: st.DataObject) -> None:
+    family = data.draw(st.sampled_from(sorted(DEFAULTS)))
+    known = sorted(DEFAULTS[family].keys() | MORE)
+    changes = data.draw(st.dictionaries(st.sampled_from(known), ANYTHING, max_size=2))
+    scaling = data.draw(st.dictionaries(st.sampled_from(sorted(ROPE)), ANYTHING, max_size=2))
+    name = "deepseek_" + family if family in ("v2", "v3") else family
+    sizes = {"num_experts_per_tok": 2, "rope_scaling": {"rope_type": data.draw(KINDS), "factor": 4.0} | scaling}
+    with suppress(Problem):
+        parsed(name, **sizes | changes)
