@@ -35,8 +35,8 @@ def growing(times: int) -> dict[str, Any]:
 
 def write(folder: Path, alter: Alter = lambda _: None) -> Path:
     """A tokenizer of 62 letters for the sample checkpoint's 64 rows, altered."""
-    letters = "".join(map(chr, range(ord("a"), ord("z") + 1))) + "ABCDEFGHIJ0123456789 .,;:!?()'"
-    rows = ["<s>", "</s>", *letters][:64]
+    letters = "".join(map(chr, range(ord("a"), ord("z") + 1))) + "ABCDEFGHIJKLMNOP0123456789 .,;:!?()'"
+    rows = ["<s>", "</s>", *letters]
     library = tokenizers.Tokenizer(models.BPE({token: row for row, token in enumerate(rows)}, []))
     library.add_special_tokens(["<s>", "</s>"])
     library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
