@@ -2,11 +2,12 @@
 # make run     the window, on the bundled model; without a display: the tour's pictures in out/tour
 # make test    format, lint, types, import contracts, tests
 # make fuzz    every reader of outside files for SECONDS=300 each, two at a time on two cores (half an hour)
+# make bench   the speed table: figures to out/bench, Markdown to the screen; a quarter of an hour, nothing else running
 # make pictures   every picture of README and docs, made by the app
 
 PYTHON := .venv/bin/python
 
-.PHONY: setup run test fuzz pictures
+.PHONY: bench setup run test fuzz pictures
 
 setup:
 	@bash .ci/setup
@@ -28,3 +29,6 @@ fuzz: setup
 pictures: setup
 	$(PYTHON) -m tests.foreign out/deepseek-v3-random
 	QT_QPA_PLATFORM=offscreen $(PYTHON) -m app.pictures docs/pictures --foreign out/deepseek-v3-random
+
+bench: setup
+	$(PYTHON) main.py bench table --out out/bench

@@ -59,16 +59,17 @@ MID = replace(
     moe_layers=tuple(range(1, 10)),
     router=RouterConfig("greedy", "softmax", 64, 6),
 )
-# So little to multiply that memory and the latents are all that grows.
+# So little to multiply that the latents soon are most of what a token reads.
 LONG = replace(
     TINY,
     vocab_size=512,
     hidden_size=64,
-    layers=2,
+    layers=4,
     heads=4,
+    kv_lora_rank=256,
     intermediate_size=128,
     moe_intermediate_size=32,
-    moe_layers=(1,),
+    moe_layers=(1, 2, 3),
     router=RouterConfig("greedy", "softmax", 8, 2),
 )
 SHAPES: dict[str, ModelConfig] = {"tiny": TINY, "mid": MID, "long": LONG}

@@ -66,7 +66,7 @@ def _decode(
     count = threads.decode_threads(model.checkpoint.config, model.dtype)
     bandwidth = read_bandwidth(count)
     measures: dict[str, Measurement] = {}
-    notes = [f"Bandwidth: a numba kernel adds up 1 GiB of float32 on {count} threads, the best of several passes."]
+    notes = [f"Bandwidth: torch adds up 1 GiB of float32 on {count} threads, the best of several passes."]
     for context in command.contexts:
         race = yield from _race(engine, model, peer, context=context, turns=max(1, command.tokens // TURN))
         measures |= decode_measures(model, race, wanted=context, bandwidth=bandwidth)
