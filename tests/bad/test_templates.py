@@ -1,4 +1,4 @@
-"""Case 29: a chat template that loops, fills the memory, calls itself, reaches out or makes no sense costs itself only."""
+"""Case 29: a chat template that loops, fills the memory, recurses, reaches out or makes no sense costs only itself."""
 
 import time
 
