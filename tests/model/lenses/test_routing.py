@@ -51,7 +51,11 @@ def test_the_router_never_leaves_the_allowed_groups() -> None:
     generator = torch.Generator().manual_seed(1)
     x_TD, gate_ED = torch.randn(200, 16, generator=generator), torch.randn(24, 16, generator=generator)
     bias_E = torch.randn(24, generator=generator)
-    for method, scoring, bias in (("noaux_tc", "sigmoid", bias_E), ("group_limited_greedy", "softmax", None)):
+    for method, scoring, bias in (
+        ("noaux_tc", "sigmoid", bias_E),
+        ("group_limited_greedy", "softmax", None),
+        ("group_limited_top2", "softmax", None),
+    ):
         router = RouterConfig(method, scoring, 24, 4, 6, 2)  # type: ignore[arg-type]
         routing = route(x_TD, MoeWeights(gate_ED, bias, (), None), router)
         allowed = allowed_groups(routing.scores_TE.numpy(), router, None if bias is None else bias.numpy())

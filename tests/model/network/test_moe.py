@@ -1,5 +1,7 @@
 """Routing by the published example, ties, and the sum of the chosen experts' answers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -43,6 +45,14 @@ def test_a_group_of_v3_counts_by_its_two_best_and_the_bias_only_selects() -> Non
     assert routing.weights_TA[0].tolist() == pytest.approx([0.869458, 0.777452, 0.853091], abs=1e-6)
 
 
+def test_a_group_of_mistral_4_counts_by_its_two_best_without_a_bias() -> None:
+    logits = torch.tensor([[2, -5, 1.6, 1.5, 0, 0, 0, 0]])
+    assert decide(RouterConfig("group_limited_top2", "softmax", 8, 2, 4, 1), logits=logits).ids_TA.tolist() == [[2, 3]]
+    assert decide(RouterConfig("group_limited_greedy", "softmax", 8, 2, 4, 1), logits=logits).ids_TA.tolist() == [
+        [0, 1]
+    ]
+
+
 def test_a_strongly_negative_bias_opens_no_forbidden_group() -> None:
     router = RouterConfig("noaux_tc", "sigmoid", 8, 3, 4, 2, normalise=True, scaling_factor=2.5)
     assert decide(router, bias=BIAS - 1.0).ids_TA.tolist() == [[4, 1, 5]]
@@ -63,6 +73,37 @@ def test_no_margin_exists_when_every_expert_is_chosen() -> None:
 def test_routing_is_decided_in_float32_whatever_the_model_runs_in() -> None:
     routing = decide(RouterConfig("greedy", "softmax", 8, 3), logits=LOGITS.bfloat16())
     assert routing.scores_TE.dtype == routing.weights_TA.dtype == torch.float32
+
+
+def test_a_router_may_decide_in_the_dtype_of_the_model() -> None:
+    router = RouterConfig("greedy", "softmax", 8, 3, model_dtype_logits=True)
+    routing = decide(router, logits=LOGITS.bfloat16())
+    assert torch.equal(routing.scores_TE, LOGITS.bfloat16().softmax(dim=-1).float())
+    assert not torch.equal(routing.scores_TE, decide(replace(router, model_dtype_logits=False)).scores_TE)
+
+
+def test_zero_experts_give_back_what_they_get() -> None:
+    layer = tiny_decoder().weights.layers[1].moe
+    assert layer is not None
+    weights = MoeWeights(layer.gate_ED, None, tuple(layer.experts[number] for number in range(3)), None)
+    x_TD = torch.randn(4, layer.gate_ED.shape[1], generator=torch.Generator().manual_seed(3))
+    share = torch.tensor([0.5, 0.25])
+    routing = Routing(
+        torch.zeros(4, 5), torch.tensor([[0, 3], [4, 3], [2, 1], [4, 0]]), share.expand(4, 2), torch.ones(4)
+    )
+    one, two = weights.experts[0](x_TD), weights.experts[2](x_TD)
+    expected = torch.stack(
+        [
+            0.5 * one[0] + 0.25 * x_TD[0],
+            0.75 * x_TD[1],
+            0.5 * two[2] + 0.25 * weights.experts[1](x_TD)[2],
+            0.5 * x_TD[3] + 0.25 * one[3],
+        ]
+    )
+    torch.testing.assert_close(mix(x_TD, routing, weights), expected)
+    for token in range(4):
+        alone = Routing(*(part[token : token + 1] for part in routing))
+        torch.testing.assert_close(mix(x_TD[token : token + 1], alone, weights), expected[token : token + 1])
 
 
 def test_the_answer_is_the_weighted_sum_of_chosen_and_shared_experts() -> None:
