@@ -11,7 +11,7 @@ from app.running_text import running_text
 from app.runs import Run
 from app.state import LoadProgress, State
 from model.config import DtypeName
-from model.messages import CheckpointSummary
+from model.messages import CheckpointSummary, Describe
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice
 from widgets.figures import bytes_text, duration_text, part_text
 from widgets.notice_bar import NoticeTone
@@ -120,7 +120,7 @@ def show_sheet(parts: Parts, before: State, state: State) -> bool:
         asked = state.planned
         assert asked is not None, "a description answers something"
         parts.sheet.show_facts(
-            facts(state.described.summary, device=asked.device, budget_bytes=asked.budget_bytes),
+            facts(state.described.summary, asked),
             devices=_devices(state),
         )
     parts.sheet.show_pending(pending)
@@ -134,8 +134,8 @@ def _devices(state: State) -> tuple[DeviceChoice, ...]:
     return tuple(DeviceChoice(name, name.upper()) for name in names)
 
 
-def facts(summary: CheckpointSummary, *, device: str = "", budget_bytes: int = 0) -> CheckpointFacts:
-    """What the sheet shows of a summary that was asked for with this device and budget."""
+def facts(summary: CheckpointSummary, asked: Describe) -> CheckpointFacts:
+    """What the sheet shows of a summary, and the choices it was asked for with."""
     config, router = summary.config, summary.config.router
     return CheckpointFacts(
         name=summary.name,
@@ -168,8 +168,9 @@ def facts(summary: CheckpointSummary, *, device: str = "", budget_bytes: int = 0
         fits=summary.fits,
         has_chat_template=summary.has_chat_template,
         dense_tokens=config.dense_attention_tokens,
-        device=device,
-        budget_bytes=budget_bytes,
+        asked_device=asked.device,
+        asked_dtype=asked.dtype,
+        budget_bytes=asked.budget_bytes,
     )
 
 

@@ -14,7 +14,8 @@ RECORDING_LIMIT = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointFacts:
-    """A checkpoint's description for a run in `dtype` on `device` within `budget_bytes` (0: the engine's choice).
+    """A checkpoint's description for a run in `dtype`, which it got by `asked_dtype`, `asked_device` and
+    `budget_bytes` (0: the engine's choice).
 
     Sizes in bytes. `kv_bytes` has the keys mla, mha, gqa and mqa, per token over all layers; `weight_bytes` are all
     weights in `dtype`; `resident_bytes` what of them must stay in memory, `expert_cache_bytes` of it included;
@@ -52,7 +53,8 @@ class CheckpointFacts:
     fits: bool = True
     has_chat_template: bool = False
     dense_tokens: int | None = None
-    device: str = ""
+    asked_device: str = "auto"
+    asked_dtype: str = "auto"
     budget_bytes: int = 0
 
 

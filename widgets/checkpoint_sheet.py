@@ -1,7 +1,5 @@
 """A card shown before a checkpoint is loaded: what it is, what memory it takes, and whether it fits."""
 
-from typing import cast
-
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
@@ -42,8 +40,8 @@ QLineEdit { border: none; background: transparent; padding: 0; }
 class CheckpointSheet(QFrame):
     """Description, memory plan, device, number format and budget, Open and Cancel. It blocks nothing.
 
-    Signals: `accepted_with(str, str, object)` and `plan_wanted(str, str, object)`: device key, dtype, and the budget
-    in bytes, 0 for the engine's own choice; `declined()`.
+    Signals: `accepted_with(str, str, object)` and `plan_wanted(str, str, object)`: device key or "auto", dtype or
+    "auto", and the budget in bytes, 0 for the engine's own choice; `declined()`.
     """
 
     # A budget may pass 2³¹.
@@ -127,20 +125,22 @@ class CheckpointSheet(QFrame):
         if self._facts is not None and not self._filling:
             self.plan_wanted.emit(*self._choices())
 
-    def _choices(self) -> tuple[str, DtypeName, int]:
-        dtype = cast(DtypeName, self._dtype.currentData())
-        return str(self._device.currentData()), dtype, round(self._budget.value() * 10**9)
+    def _choices(self) -> tuple[str, str, int]:
+        return str(self._device.currentData()), str(self._dtype.currentData()), round(self._budget.value() * 10**9)
 
     def _offer(self, facts: CheckpointFacts, devices: tuple[DeviceChoice, ...], dtypes: tuple[DtypeName, ...]) -> None:
         self._filling = True
         self._device.clear()
+        if len(devices) > 1:
+            self._device.addItem(self.tr("automatic"), "auto")
         for device in devices:
             self._device.addItem(device.label, device.key)
         self._dtype.clear()
+        self._dtype.addItem(self.tr("automatic"), "auto")
         for dtype in dtypes:
             self._dtype.addItem(dtype, dtype)
-        self._device.setCurrentIndex(max(self._device.findData(facts.device), 0))
-        self._dtype.setCurrentIndex(max(self._dtype.findData(facts.dtype), 0))
+        self._device.setCurrentIndex(max(self._device.findData(facts.asked_device), 0))
+        self._dtype.setCurrentIndex(max(self._dtype.findData(facts.asked_dtype), 0))
         self._budget.setValue(facts.budget_bytes / 10**9)
         self._filling = False
 

@@ -36,7 +36,7 @@ class ElidedLabel(QLabel):
         return QSize(0, super().minimumSizeHint().height())
 
     def _elide(self) -> None:
-        shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, self.width())
+        shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, self.contentsRect().width())
         self.setText(shown)
         # A tooltip of plain text: outside text may look like markup.
         self.setToolTip("" if shown == self._full else self._full.replace("<", "‹"))

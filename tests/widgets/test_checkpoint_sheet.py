@@ -208,10 +208,11 @@ def test_other_choices_ask_for_their_plan_and_are_told(qtbot: QtBot) -> None:
     asked: list[tuple[str, str, int]] = []
     sheet.plan_wanted.connect(lambda *choices: asked.append(choices))
     device, dtype = sheet.findChildren(QComboBox)
-    device.setCurrentIndex(1)
+    assert [choice.currentText() for choice in (device, dtype)] == ["automatic", "automatic"]
+    device.setCurrentIndex(2)
     dtype.setCurrentIndex(dtype.findText("float32"))
     sheet.findChild(QDoubleSpinBox).setValue(7.5)
-    assert asked == [("cuda:0", "bfloat16", 0), ("cuda:0", "float32", 0), ("cuda:0", "float32", 7_500_000_000)]
+    assert asked == [("cuda:0", "auto", 0), ("cuda:0", "float32", 0), ("cuda:0", "float32", 7_500_000_000)]
     with qtbot.waitSignal(sheet.accepted_with, timeout=1000) as told:
         _button(sheet, "Open").click()
     assert told.args == ["cuda:0", "float32", 7_500_000_000]
@@ -225,7 +226,7 @@ def test_a_plan_on_its_way_is_said_and_opens_nothing(qtbot: QtBot) -> None:
     assert not _button(sheet, "Open").isEnabled()
     asked: list[tuple[object, ...]] = []
     sheet.plan_wanted.connect(lambda *choices: asked.append(choices))
-    sheet.show_facts(replace(FACTS, dtype="float32", device="cpu", budget_bytes=40 * 10**9))
+    sheet.show_facts(replace(FACTS, asked_dtype="float32", asked_device="cpu", budget_bytes=40 * 10**9))
     assert _button(sheet, "Open").isEnabled()
     assert sheet.findChild(QDoubleSpinBox).value() == 40.0
     assert sheet.findChildren(QComboBox)[1].currentText() == "float32"

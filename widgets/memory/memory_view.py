@@ -156,7 +156,7 @@ class MemoryView(Panel):
     def _free_text(self, series: MemorySeries) -> str:
         if not series.free_bytes:  # a recording without its model: nothing is known of memory here
             return self.tr("context {limit}").format(limit=f"{series.context_limit:,}")
-        text = self.tr("free memory holds {mla} more tokens, as MHA {mha} · context {limit}")
+        text = self.tr("free memory: {mla} more tokens, as MHA {mha} · context {limit}")
         return text.format(
             mla=count_text(series.free_bytes // max(series.mla, 1)),
             mha=count_text(series.free_bytes // max(series.mha, 1)),
@@ -165,7 +165,7 @@ class MemoryView(Panel):
 
     def _show_selected(self, series: MemorySeries) -> None:
         kind = self.tr("measured bytes") if self._measure == "total" else self.tr("measured bytes per token")
-        place = self.tr("all {layers} layers · {dtype} · reserve {reserve}").format(
+        place = self.tr("{layers} layers · {dtype} · reserve {reserve}").format(
             layers=series.layers, dtype=series.dtype, reserve=bytes_text(series.reserve, exact=True)
         )
         row = None if self._selected is None else series.row_of(self._selected + 1)

@@ -81,16 +81,19 @@ class PromptPanel(QWidget):
         self._editor.viewport().update()  # Qt does not paint a placeholder that changes while it shows
         self._samples.setEnabled(available)
         self._style.setVisible(available and self._has_template)
+        self._make_room()
         self._show_problem("")
 
     def show_chat_template(self, available: bool) -> None:
         """Offer the chat template of a checkpoint that has one."""
         self._has_template = available
         self._style.setVisible(available and self._has_tokenizer)
+        self._make_room()
 
     def show_style(self, style: PromptStyle) -> None:
         """Feed the prompt raw, or through the chat template; the text stays as it is."""
         self._style.show_style(style)
+        self._make_room()
 
     def show_text(self, prompt: str, generated: str) -> None:
         """Show the run's text, the prompt muted."""
@@ -165,8 +168,9 @@ class PromptPanel(QWidget):
         self._make_room()
 
     def _make_room(self) -> None:
+        style = 0 if self._style.isHidden() else self._style.sizeHint().height()
         for part in (self._samples_title, self._samples):
-            part.setVisible(self._has_samples and self.height() >= ROOM_FOR_SAMPLES)
+            part.setVisible(self._has_samples and self.height() >= ROOM_FOR_SAMPLES + style)
 
     def _prepare(self) -> None:
         self._editor.setFixedHeight(EDITOR_HEIGHT)
@@ -221,6 +225,7 @@ class PromptPanel(QWidget):
         self._sampling_button.toggled.connect(self._sampling.setVisible)
         self._sampling.changed.connect(self._sampling_button.show_sampling)
         self._samples.chosen.connect(self.take_sample)
+        self._style.chosen.connect(self._make_room)
         self._style.chosen.connect(self.style_chosen)
         self._runs.chosen.connect(self.run_chosen)
 

@@ -55,7 +55,7 @@ def _texts(view: MemoryView) -> list[str]:
 
 def test_sentence_tells_layers_format_and_reserve(view: MemoryView) -> None:
     view.show_series(_series(43))
-    assert view.sentence() == "measured bytes · all 6 layers · float32 · reserve 53,760 B"
+    assert view.sentence() == "measured bytes · 6 layers · float32 · reserve 53,760 B"
 
 
 def test_lines_are_labelled_at_their_ends_with_the_same_run(view: MemoryView) -> None:
@@ -81,7 +81,7 @@ def test_per_token_shows_bytes_of_one_token(view: MemoryView) -> None:
 def test_selection_reads_the_token_in_sentence_and_hairline(view: MemoryView) -> None:
     view.show_series(_series(43, block=1))
     view.show_selection(Selection(token=21))
-    assert view.sentence().startswith("measured 56,320 B at token 21 · all 6 layers")
+    assert view.sentence().startswith("measured 56,320 B at token 21 · 6 layers")
     assert "token 21: 56,320 B" in _texts(view)
     view.show_selection(Selection(token=60))
     assert "token" not in view.sentence()
@@ -90,7 +90,7 @@ def test_selection_reads_the_token_in_sentence_and_hairline(view: MemoryView) ->
 def test_free_memory_is_told_in_tokens(view: MemoryView) -> None:
     view.show_series(_series(43))
     words = [label.text() for label in view.findChildren(type(view._free))]
-    assert any(word.startswith("free memory holds 640 more tokens, as MHA 100") for word in words)
+    assert any(word.startswith("free memory: 640 more tokens, as MHA 100") for word in words)
 
 
 def test_axes_do_not_move_while_tokens_stream_in(view: MemoryView) -> None:
