@@ -17,8 +17,8 @@ from pathlib import Path
 LOGS = Path("out/fuzz")
 # In the order of the time that one input takes, so that no slow one is left to run alone at the end.
 READERS = (
-    *("chunk", "manifest", "safetensors", "index", "checkpoint", "tokenizer"),
-    *("gguf", "config", "commands", "events"),
+    *("template", "chunk", "manifest", "index", "settings", "tiktoken", "tokenizer", "checkpoint", "gguf-model"),
+    *("safetensors", "config", "gguf", "commands", "events"),
 )
 
 

@@ -1,5 +1,6 @@
 """Sound inputs that fuzzing starts from, made when they are asked for."""
 
+import base64
 import json
 import struct
 import tempfile
@@ -10,7 +11,9 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+from model.checkpoint.families.table import FAMILIES
 from model.checkpoint.folder import read_checkpoint
+from model.checkpoint.gguf.container import read_container
 from model.checkpoint.summary import summarise
 from model.config import Sampling
 from model.messages import (
@@ -28,7 +31,8 @@ from model.messages import (
     Stop,
     encode,
 )
-from tests.model.checkpoint.gguf.hand import ARRAY, TEXT, U32, Gguf, array, key, tensor, text, u32
+from tests.model.checkpoint.gguf.convert import convert
+from tests.model.checkpoint.gguf.hand import ARRAY, I32, TEXT, U32, Gguf, array, key, tensor, text, u32
 from tests.model.checkpoint.sample import CONFIG, tensors_of, write_sample, write_sharded
 from tests.model.recording.runs import record
 
@@ -74,6 +78,30 @@ def gguf() -> list[bytes]:
     return [Gguf(keys, tensors, bytes(144), alignment=64).build(), Gguf().build()]
 
 
+def gguf_models() -> list[bytes]:
+    """Fronts of files: a whole tiny model, and a vocabulary."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = write_sample(Path(name), rope_parameters={"rope_type": "default", "rope_theta": 10_000.0})
+        convert(folder, folder / "model.gguf")
+        start = read_container(folder / "model.gguf").data_start
+        model = (folder / "model.gguf").read_bytes()[:start]
+    pieces = [chr(number) for number in range(ord("!"), ord("~") + 1)]
+    tokens = ["<s>", "</s>", *pieces, "ab", "Ġ"]
+    kinds = [3, 3, *(1 for _ in tokens[2:])]
+    keys = [
+        key("general.architecture", TEXT, text("deepseek2")),
+        key("tokenizer.ggml.model", TEXT, text("gpt2")),
+        key("tokenizer.ggml.pre", TEXT, text("deepseek-llm")),
+        key("tokenizer.ggml.tokens", ARRAY, array(TEXT, len(tokens), b"".join(text(token) for token in tokens))),
+        key("tokenizer.ggml.merges", ARRAY, array(TEXT, 1, text("a b"))),
+        key("tokenizer.ggml.token_type", ARRAY, array(I32, len(kinds), struct.pack(f"<{len(kinds)}i", *kinds))),
+        u32("tokenizer.ggml.bos_token_id", 0),
+        u32("tokenizer.ggml.eos_token_id", 1),
+        key("tokenizer.chat_template", TEXT, text("{{ messages[0].content }}")),
+    ]
+    return [model, Gguf(keys).build()]
+
+
 V3 = {
     "model_type": "deepseek_v3",
     "scoring_func": "sigmoid",
@@ -100,7 +128,10 @@ INT4 = {
 
 
 def configs() -> list[bytes]:
-    return [json.dumps(CONFIG | changes).encode() for changes in ({}, V3, FP8, V3 | FP8, V3 | INT4)]
+    flat = [CONFIG | changes for changes in ({}, V3, FP8, V3 | FP8, V3 | INT4)]
+    families = [CONFIG | V3 | {"model_type": name} for name in FAMILIES]
+    nested = [{"model_type": name, "text_config": CONFIG | V3} for name, family in FAMILIES.items() if family.nested]
+    return [json.dumps(values).encode() for values in (*flat, *families, *nested)]
 
 
 def checkpoints() -> list[bytes]:
@@ -118,6 +149,37 @@ def tokenizers_() -> list[bytes]:
     return [_byte_level(), _sentencepiece()]
 
 
+def tiktokens() -> list[bytes]:
+    tokens = [*(bytes([number]) for number in range(256)), b"ab", b"abc"]
+    return [b"".join(base64.b64encode(token) + b" %d\n" % rank for rank, token in enumerate(tokens))]
+
+
+CHAT = (
+    "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}"
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{ '<｜User｜>' + message['content'] | trim }}{% elif message.role == 'system' %}{{ message.content }}{% endif %}"
+    "{%- endfor %}{% if add_generation_prompt %}{{ '<｜Assistant｜>' }}{% endif %}"
+)
+
+
+def settings() -> list[bytes]:
+    described = {
+        "add_bos_token": True,
+        "bos_token": {"content": "<s>", "special": True},
+        "eos_token": "</s>",
+        "added_tokens_decoder": {"0": {"content": "<s>", "special": True}},
+        "chat_template": CHAT,
+    }
+    named = [{"name": "default", "template": CHAT}, {"name": "tools", "template": "x"}]
+    return [json.dumps(described).encode(), json.dumps(described | {"chat_template": named}).encode()]
+
+
+def templates() -> list[bytes]:
+    loop = "{% set ns = namespace(i=0) %}{% for m in messages %}{% set ns.i = ns.i + 1 %}{{ m | tojson }}{% endfor %}"
+    return [CHAT.encode(), loop.encode(), b"{% macro f(x) %}{{ x * 3 }}{% endmacro %}{{ f(messages[0].content) }}"]
+
+
+@cache
 def _byte_level() -> bytes:
     library = tokenizers.Tokenizer(models.BPE())
     library.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace("~", "-")])

@@ -6,6 +6,7 @@ What a reader accepts is checked against its own limits and, where there is one,
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,16 +15,20 @@ from typing import Any, NamedTuple
 import msgspec
 from safetensors import safe_open
 
+from model.checkpoint.chat import ChatTemplate, chat_spans, read_template, template_notes
 from model.checkpoint.families.table import parse_config
 from model.checkpoint.folder import read_checkpoint
+from model.checkpoint.formats.scheme import read_scheme
 from model.checkpoint.gguf.container import read_container
 from model.checkpoint.summary import summarise
+from model.checkpoint.tokenizer import Tokenizer
 from model.checkpoint.tokenizer_files import read_tokenizer
 from model.messages import Array, decode_command, decode_event
 from model.network.rope import frequencies, softmax_scale
 from model.outside import parse_json
 from model.problems import Problem
 from model.recording.recording import Recording
+from model.shapes import parameters_total
 from model.tensorfile import read_header
 from tests.bad.limits import check_container, check_header
 from tests.fuzz import seeds
@@ -68,11 +73,26 @@ def gguf(data: bytes, folder: Path) -> None:
         check_container(read_container(path))
 
 
+def gguf_model(data: bytes, folder: Path) -> None:
+    """The front of a GGUF file as a model and as a tokenizer; the data behind it are a hole."""
+    path = folder / "model.gguf"
+    path.write_bytes(data)
+    os.truncate(path, len(data) + 2**17)
+    with refusing():
+        summarise(read_checkpoint(path))
+    with refusing():
+        _try_tokenizer(read_tokenizer(path, vocab_size=300))
+    with refusing():
+        read_template(path)
+
+
 def config(data: bytes, folder: Path) -> None:
     with refusing():
         values = parse_json(data, where="config.json")
         if isinstance(values, dict):
+            read_scheme(values, Path("config.json"))
             parsed = parse_config(values, Path("config.json"))
+            assert parameters_total(parsed.config) > 0
             assert all(note.isprintable() for note in parsed.notes)
             frequencies(parsed.config.rope, parsed.config.qk_rope_head_dim)
             softmax_scale(parsed.config)
@@ -112,14 +132,43 @@ def index(data: bytes, folder: Path) -> None:
 def tokenizer(data: bytes, folder: Path) -> None:
     (folder / "tokenizer.json").write_bytes(data)
     with refusing():
-        read = read_tokenizer(folder, vocab_size=300)
-        assert read is not None
-        for text in TEXTS:
-            with refusing():
-                ids = read.encode(text, parse_control=True)
-                assert all(0 <= token < 300 for token in ids)
-                assert len(read.pieces(ids)) == len(ids)
-                read.decode(ids)
+        _try_tokenizer(read_tokenizer(folder, vocab_size=300))
+
+
+def tiktoken(data: bytes, folder: Path) -> None:
+    (folder / "tiktoken.model").write_bytes(data)
+    with refusing():
+        _try_tokenizer(read_tokenizer(folder, vocab_size=600))
+
+
+def settings(data: bytes, folder: Path) -> None:
+    """`tokenizer_config.json` beside a sound tokenizer: its special tokens and chat templates."""
+    (folder / "tokenizer.json").write_bytes(seeds.tokenizers_()[0])
+    (folder / "tokenizer_config.json").write_bytes(data)
+    with refusing():
+        _try_tokenizer(read_tokenizer(folder, vocab_size=300))
+    with refusing():
+        read_template(folder)
+    assert all(note.isprintable() for note in template_notes(folder)[1])
+
+
+def _try_tokenizer(read: Tokenizer | None) -> None:
+    for text in TEXTS if read is not None else ():
+        with refusing():
+            assert read is not None
+            ids = read.encode(text, parse_control=True)
+            assert all(0 <= token < 600 for token in ids)
+            assert len(read.pieces(ids)) == len(ids)
+            read.decode(ids)
+
+
+def template(data: bytes, _folder: Path) -> None:
+    """A chat template, rendered in its helper process as the engine does it: a few a second, so most are valid."""
+    chat = ChatTemplate(data.decode("utf-8", "replace"), "chat_template.jinja", {"bos_token": "<s>"})
+    began = time.monotonic()
+    with refusing():
+        chat_spans(chat, "hello", "be brief", controls=("<s>",), seconds=0.5)
+    assert time.monotonic() - began < 8
 
 
 def manifest(data: bytes, folder: Path) -> None:
@@ -161,10 +210,14 @@ def events(data: bytes, _folder: Path) -> None:
 TARGETS: dict[str, Target] = {
     "safetensors": Target(safetensors, seeds.safetensors),
     "gguf": Target(gguf, seeds.gguf, is_json=False),
+    "gguf-model": Target(gguf_model, seeds.gguf_models, is_json=False),
     "config": Target(config, seeds.configs),
     "checkpoint": Target(checkpoint, seeds.checkpoints),
     "index": Target(index, seeds.indices),
     "tokenizer": Target(tokenizer, seeds.tokenizers_),
+    "tiktoken": Target(tiktoken, seeds.tiktokens, is_json=False),
+    "settings": Target(settings, seeds.settings),
+    "template": Target(template, seeds.templates, is_json=False),
     "manifest": Target(manifest, seeds.manifests),
     "chunk": Target(chunk, seeds.chunks),
     "commands": Target(commands, seeds.commands, is_json=False),
