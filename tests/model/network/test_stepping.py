@@ -12,13 +12,14 @@ def test_a_step_pauses_behind_every_layer_and_gives_the_same_logits() -> None:
     whole, cut = decoder.new_cache(), decoder.new_cache()
     expected = decoder.step(IDS, whole, logits="all")
     pieces, pauses = decoder.stepping(IDS, cut, logits="all"), 0
-    while True:
+    told: torch.Tensor | None = None
+    while told is None:
         try:
             next(pieces)
+            pauses += 1
         except StopIteration as finished:
-            assert torch.equal(finished.value, expected)
-            break
-        pauses += 1
+            told = finished.value
+    assert torch.equal(told, expected)
     assert pauses == decoder.config.layers
     assert torch.equal(cut.c_kv_LTC[:, :11], whole.c_kv_LTC[:, :11])
 
