@@ -151,7 +151,7 @@ def _in_settings(value: object) -> str | None:
     """A text, or of named ones the default, or the only one."""
     if not isinstance(value, list):
         return value if isinstance(value, str) else None
-    named = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, dict)}
+    named = {str(entry.get("name")): entry.get("template") for entry in value if isinstance(entry, dict)}
     chosen = named.get("default") if len(named) != 1 else next(iter(named.values()))
     return chosen if isinstance(chosen, str) else None
 

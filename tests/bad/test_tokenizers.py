@@ -163,3 +163,12 @@ def test_case_30_a_template_that_is_too_long_is_left_out_with_a_note(tmp_path: P
     (tmp_path / "chat_template.jinja").write_text("x" * (256 * 2**10 + 1))
     checkpoint = read_checkpoint(tmp_path)
     assert any("The chat template is left out" in note for note in checkpoint.notes)
+
+
+@pytest.mark.parametrize("name", [{}, [], None, 7, "other"])
+def test_case_30_named_templates_with_odd_names_are_passed_over(name: object, tmp_path: Path) -> None:
+    named = [{"name": name, "template": "one"}, {"name": "default", "template": "two"}, 7, {}]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": named}))
+    template = read_template(tmp_path)
+    assert template is not None
+    assert template.text == "two"
