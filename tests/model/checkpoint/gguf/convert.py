@@ -1,15 +1,17 @@
 """A tiny safetensors checkpoint rewritten as GGUF, the way llama.cpp's converter does it, by the gguf package."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter, RopeScalingType, quants
+from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, RopeScalingType, quants
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 Arrays = dict[str, NDArray[np.float32]]
+Change = Callable[[str, NDArray[Any]], Any]  # a tensor's new values, (name, values), or None to leave it out
 _ATTENTION = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
@@ -31,16 +33,25 @@ _ATTENTION = {
 
 
 def convert(
-    folder: Path, path: Path, *, kind: str = "F32", split: bool = True, merged: bool = False, groups: bool = True
+    folder: Path,
+    path: Path,
+    *,
+    kind: str = "F32",
+    split: bool = True,
+    merged: bool = False,
+    groups: bool = True,
+    scoring: bool = True,
+    parts: int = 1,
 ) -> Arrays:
     """Write `path`; returns by Hugging Face's names what its values mean once they are dequantised.
 
-    `split`: kv_b in two halves. `merged`: gate and up of the experts in one tensor.
+    `split`: kv_b in two halves. `merged`: gate and up of the experts in one tensor. Without `groups` and `scoring`
+    as older converters did. `parts`: files of about the same number of tensors.
     """
     config = json.loads((folder / "config.json").read_text())
     tensors = {name: x.astype(np.float32) for name, x in load_file(folder / "model.safetensors").items()}
-    writer = GGUFWriter(path, "deepseek2")
-    _keys(writer, config, split=split, groups=groups)
+    writer = GGUFWriter(path, "deepseek2", split_max_tensors=0 if parts == 1 else -(-_count(tensors) // parts))
+    _keys(writer, config, split=split, groups=groups, scoring=scoring)
     meant = dict(tensors)
     for name, (values, sources) in _tensors(tensors, config, split=split, merged=merged).items():
         exact = values.ndim == 1 or "ffn_gate_inp" in name
@@ -76,7 +87,48 @@ def _random_blocks(values: NDArray[np.float32], kind: str) -> NDArray[np.uint8]:
     return blocks.reshape(*values.shape[:-1], -1)
 
 
-def _keys(writer: GGUFWriter, config: dict[str, Any], *, split: bool, groups: bool) -> None:
+def rewritten(
+    folder: Path,
+    path: Path,
+    *,
+    as_kind: str | None = None,
+    change: Change = lambda _name, values: values,
+    keys: dict[str, Any] | None = None,
+    top: dict[str, Any] | None = None,
+    architecture: str = "deepseek2",
+) -> Path:
+    """A sound file with something changed: a tensor left out, renamed or cut, a key of another value."""
+    convert(folder, path)
+    reader = GGUFReader(path)
+    writer = GGUFWriter(path.with_name("changed.gguf"), architecture)
+    given = {f"deepseek2.{name}": value for name, value in (keys or {}).items()} | (top or {})
+    for name, field in reader.fields.items():
+        if not name.startswith(("GGUF.", "general.architecture")) and name not in given:
+            writer.add_key_value(name, field.contents(), field.types[0])
+    for name, value in given.items():
+        kinds = {str: GGUFValueType.STRING, float: GGUFValueType.FLOAT32, int: GGUFValueType.UINT32}
+        writer.add_key_value(name, value, kinds[type(value)])
+    for tensor in reader.tensors:
+        new = change(tensor.name, np.array(tensor.data))
+        if new is not None:
+            name, values = new if isinstance(new, tuple) else (tensor.name, new)
+            if as_kind is not None and name == "output.weight":
+                stored = np.zeros((values.shape[0], values.shape[1] // 32 * 24), np.uint8)
+                writer.add_tensor(name, stored, raw_dtype=GGMLQuantizationType[as_kind])
+            else:
+                writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path.with_name("changed.gguf")
+
+
+def _count(tensors: Arrays) -> int:
+    return len({name for name in tensors if ".experts." not in name}) + 6
+
+
+def _keys(writer: GGUFWriter, config: dict[str, Any], *, split: bool, groups: bool, scoring: bool) -> None:
     rope = config["rope_parameters"]
     heads, rank = config["num_attention_heads"], config["kv_lora_rank"]
     key_width = config["qk_nope_head_dim"] + config["qk_rope_head_dim"]
@@ -114,7 +166,8 @@ def _keys(writer: GGUFWriter, config: dict[str, Any], *, split: bool, groups: bo
         writer.add_expert_group_used_count(config["topk_group"])
     if config["model_type"] == "deepseek_v3":
         writer.add_expert_weights_norm(config["norm_topk_prob"])
-        writer.add_uint32("deepseek2.expert_gating_func", 2)
+        if scoring:
+            writer.add_uint32("deepseek2.expert_gating_func", 2)
 
 
 def _tensors(tensors: Arrays, config: dict[str, Any], *, split: bool, merged: bool) -> dict[str, Any]:
