@@ -5,7 +5,8 @@ from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 HEADER_HEIGHT = 34
-NARROW = 600  # pixels; a narrower header has no room for the sentence beside its tools
+ROOMY = 390  # pixels for the sentence between name and tools; where there are fewer it stands below the header
+MARGINS = 40
 
 
 class ElidedLabel(QLabel):
@@ -46,7 +47,7 @@ class Panel(QFrame):
     """The frame around every view.
 
     The sentence says exactly what is shown; it is also the picture's caption and the accessible
-    description. In a narrow panel it stands below the header; that depends on the width alone, never on the
+    description. In a narrow panel it stands below the header; that depends on widths alone, never on the
     sentence, so nothing jumps. While there is nothing to show, `show_hint` says what will appear and what to do.
     """
 
@@ -137,7 +138,8 @@ class Panel(QFrame):
 
     def _place_sentence(self, text: str) -> None:
         self._said = text
-        narrow = self.width() < NARROW
+        room = self.width() - self._title.sizeHint().width() - self._tools.sizeHint().width() - MARGINS
+        narrow = room < ROOMY
         self._sentence.set_full_text("" if narrow else text)
         self._below.set_full_text(text if narrow else "")
         self._below.setVisible(narrow and bool(text))

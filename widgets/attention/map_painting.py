@@ -132,7 +132,10 @@ def paint_labels(painter: QPainter, scene: MapScene) -> None:
 
 def paint_bar(painter: QPainter, scene: MapScene) -> None:
     """The colour bar: its ticks at the right; under it the name of its scale and how cells were pooled."""
-    bar, palette = scene.layout.bar, scene.palette
+    palette, height = scene.palette, painter.fontMetrics().height()
+    notes = (*scene.bar_notes, scene.nan_note) if scene.nan_note else scene.bar_notes
+    # The bar gives way to its notes where the labels below the map leave too little room for them.
+    bar = scene.layout.bar.adjusted(0, 0, 0, min(scene.layout.tilted_width - height * (0.75 + len(notes)), 0.0))
     table: NDArray[np.uint8] = scene.scale.table(palette)
     engine = painter.paintEngine()
     if engine is not None and engine.type() in VECTOR_ENGINES:
@@ -142,7 +145,6 @@ def paint_bar(painter: QPainter, scene: MapScene) -> None:
     painter.setPen(QPen(palette.colour("line"), 1))
     painter.drawRect(bar.adjusted(-0.5, -0.5, 0.5, 0.5))
     painter.setPen(palette.colour("muted"))
-    height = painter.fontMetrics().height()
     least = None
     for place, text in scene.scale.ticks():
         middle = bar.bottom() - place * bar.height()
@@ -150,7 +152,7 @@ def paint_bar(painter: QPainter, scene: MapScene) -> None:
             continue
         least = middle
         painter.drawText(QRectF(bar.right() + 6, middle - height / 2, 40, height), Qt.AlignmentFlag.AlignVCenter, text)
-    for line, note in enumerate((*scene.bar_notes, scene.nan_note)):
+    for line, note in enumerate(notes):
         top = bar.bottom() + height * (0.75 + line)
         painter.setPen(palette.colour("nan" if line == len(scene.bar_notes) else "muted"))
         painter.drawText(QPointF(bar.left() - 2, top + painter.fontMetrics().ascent()), note)

@@ -171,6 +171,8 @@ class RoutingView(Panel):
         if routing is None or not len(routing.expert_ids):
             return ""
         parts = [self.tr("layer {0}").format(routing.layer), self.tr("token × expert")]
+        if self._canvas.each() > 1:  # before all that may be cut: a reduced picture has to say so
+            parts.append(self.tr("max of {0} tokens").format(self._canvas.each()))
         choice = self.tr("top {0} of {1}").format(routing.chosen, routing.experts)
         if routing.groups > 1:
             groups = self.tr(", {0} group of {1}") if routing.groups_per_token == 1 else self.tr(", {0} groups of {1}")
@@ -181,8 +183,6 @@ class RoutingView(Panel):
         parts.append(choice)
         if routing.shared:
             parts.append(self.tr("{0} shared").format(routing.shared))
-        if self._canvas.each() > 1:
-            parts.append(self.tr("max of {0} tokens").format(self._canvas.each()))
         return " · ".join(parts)
 
     def _layers_sentence(self) -> str:
