@@ -43,7 +43,7 @@ def read_gguf(path: str | Path) -> Checkpoint:
     stored = place(tensors, parsed.config, str(first.path), notes := [*parsed.notes, *notes])
     dtype = _RUN_DTYPES.get(entries["token_embd.weight"].dtype, "bfloat16")
     has_tokenizer, remarks = vocabulary_notes(first.container.metadata)
-    has_template = bool(first.container.metadata.get("tokenizer.chat_template"))
+    has_template = isinstance(first.container.metadata.get("tokenizer.chat_template"), str)
     return Checkpoint(
         path=first.path,
         name=PART.sub(r"\1", first.path.name).removesuffix(".gguf"),

@@ -14,6 +14,7 @@ from model.tensorfile import Entry
 
 ARCHITECTURE = "deepseek2"
 _SOFTMAX, _SIGMOID = 1, 2
+_SHOWN = 8  # elements of an array where none belongs
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,13 @@ class Metadata:
 
     def get(self, key: str) -> object:
         """The value of `deepseek2.KEY`, or None. Floats come as the decimal number that was meant."""
-        value = self.values.get(f"{ARCHITECTURE}.{key}")
+        value = self.top(f"{ARCHITECTURE}.{key}")
         return _decimal(value) if isinstance(value, float) else value
+
+    def top(self, key: str) -> object:
+        """The value of a key by its whole name, or None. No key that is asked for here has an array; one is cut."""
+        value = self.values.get(key)
+        return value[:_SHOWN].tolist() if isinstance(value, np.ndarray) else value
 
     def whole(self, key: str, default: int | None = None) -> int:
         """A whole number. Raises Problem."""
@@ -56,7 +62,7 @@ class Metadata:
 
 def config_values(metadata: Metadata, notes: list[str]) -> dict[str, object]:
     """What `config.json` would say. Raises Problem for another architecture, and for keys of the wrong kind."""
-    architecture = metadata.values.get("general.architecture")
+    architecture = metadata.top("general.architecture")
     if architecture != ARCHITECTURE:
         raise Problem(
             f"{metadata.where} has the architecture {ascii(architecture)[:60]}; of GGUF only {ARCHITECTURE} is read."
@@ -72,7 +78,7 @@ def config_values(metadata: Metadata, notes: list[str]) -> dict[str, object]:
         "attention_bias": "blk.0.attn_output.bias" in metadata.tensors,
         "tie_word_embeddings": "output.weight" not in metadata.tensors,
         "rope_interleave": True,
-        "bos_token_id": metadata.values.get("tokenizer.ggml.bos_token_id"),
+        "bos_token_id": metadata.top("tokenizer.ggml.bos_token_id"),
         "eos_token_id": _ends(metadata),
     }
     return values | _attention(metadata) | _experts(metadata, notes) | _rope(metadata)
@@ -175,7 +181,7 @@ def _vocabulary(metadata: Metadata) -> int:
 def _ends(metadata: Metadata) -> list[object]:
     """Ids that end a text or a turn."""
     names = ("eos_token_id", "eot_token_id")
-    values = (metadata.values.get(f"tokenizer.ggml.{name}") for name in names)
+    values = (metadata.top(f"tokenizer.ggml.{name}") for name in names)
     return [value for value in values if value is not None]
 
 

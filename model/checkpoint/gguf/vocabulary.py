@@ -21,7 +21,7 @@ _CONTROL, _USER_DEFINED = 3, 4  # values of token_type
 
 def vocabulary_notes(metadata: Mapping[str, object]) -> tuple[bool, list[str]]:
     """Whether the file has a tokenizer that can be read, and what a person should know about it."""
-    model, pre = metadata.get(_KEY + "model"), metadata.get(_KEY + "pre")
+    model, pre = (_word(metadata.get(_KEY + name)) for name in ("model", "pre"))
     if model is None or not isinstance(metadata.get(_KEY + "tokens"), list):
         return False, ["There is no tokenizer in the file: prompts are token ids."]
     if model != "gpt2":
@@ -58,13 +58,17 @@ def token_named(metadata: Mapping[str, object], name: str) -> str | None:
     return None
 
 
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 def _library(metadata: Mapping[str, object], tokens: list[str], path: Path) -> Library:
     vocabulary = {text: number for number, text in reversed(list(enumerate(tokens)))}  # of two the first counts
     merges = [_merge(line, path) for line in _texts(metadata, "merges", path)]
-    pre = metadata.get(_KEY + "pre")
+    pre = _word(metadata.get(_KEY + "pre"))
     # Kimi's ranks know no merges: a whole piece that is a token is one, whatever merges would make of it.
     library = Library(models.BPE(vocabulary, merges, ignore_merges=pre == "kimi-k2"))
-    patterns = PATTERNS.get(pre) if isinstance(pre, str) else None
+    patterns = PATTERNS.get(pre) if pre is not None else None
     cuts = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns or ()]
     alphabet = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=patterns is None)
     library.pre_tokenizer = pre_tokenizers.Sequence([*cuts, alphabet])
