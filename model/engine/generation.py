@@ -18,6 +18,7 @@ from model.engine.opened import OpenModel
 from model.engine.reporter import Reporter
 from model.messages import Event, Generate
 from model.network.cache import LatentCache
+from model.network.cpu_decode.decoding import DecodeStep
 from model.network.decoder import new_probe
 from model.network.sampling import Sampler
 from model.problems import Problem
@@ -89,6 +90,7 @@ class Generation:
             self._traffic.take()  # what others asked for before is not this run's
         self._decode_probe = new_probe(model.decoder, 1)
         self._decode_threads = threads.decode_threads(model.checkpoint.config, model.dtype)
+        self._decode_step = DecodeStep(model.decoder, threads=self._decode_threads)
 
     @property
     def tokens_per_second(self) -> float:
@@ -177,7 +179,7 @@ class Generation:
         threads.use(self._decode_threads)
         with torch.inference_mode():
             ids = self._tensor([fed.token])
-            logits_1V = self._decoder.step(ids, self.cache, probe=self._decode_probe, absorbed=True)
+            logits_1V = self._decode_step(ids, self.cache, probe=self._decode_probe)
             self._last = self._choose(logits_1V[0])
         step = self._row(self._last, time.perf_counter() - began, decode=True)
         self._recorder.append(

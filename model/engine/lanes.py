@@ -14,6 +14,7 @@ from model.engine.reporter import Reporter
 from model.engine.runs import Engine
 from model.messages import Command, Generate, Shutdown
 from model.network.cache import LatentCache
+from model.network.cpu_decode.decoding import DecodeStep
 from model.network.sampling import Sampler
 from model.recording.recording import Recording
 
@@ -34,6 +35,8 @@ class PlainLane:
     def __init__(self, model: OpenModel, prompt: list[int]) -> None:
         self.threads = threads.decode_threads(model.checkpoint.config, model.dtype)
         self._decoder = model.decoder
+        self._step = DecodeStep(model.decoder, threads=self.threads)
+        self._step.wait()
         self._sampler = Sampler(Sampling())
         self._cache = model.decoder.new_cache()
         with torch.inference_mode():
@@ -43,7 +46,7 @@ class PlainLane:
     @torch.inference_mode()
     def step(self) -> None:
         """Feed the last token and choose the next."""
-        logits_1V = self._decoder.step(torch.tensor(self.tokens[-1:]), self._cache, absorbed=True)
+        logits_1V = self._step(torch.tensor(self.tokens[-1:]), self._cache)
         self.tokens.append(self._sampler.choose(logits_1V[0]))
 
 

@@ -1,0 +1,79 @@
+"""The decode step in use: torch's until the kernels are compiled, and where they cannot do it; then theirs.
+
+Nothing here waits for the compiler but `DecodeStep.wait`. numba is imported in the compiling thread: it may be
+missing, and takes as long to import as a small model to load.
+"""
+
+import importlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.network.cache import LatentCache
+from model.network.decoder import Decoder
+from model.probe import Probe
+
+COVERED = (torch.float32, torch.bfloat16)
+
+
+class _Compilation:
+    """Kernels for one dtype: `module` is there once they are compiled, None for ever when that fails."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.done = threading.Event()
+        self.module: Any = None
+        self._dtype = dtype
+        threading.Thread(target=self._compile, name="kernel compiler", daemon=True).start()
+
+    def _compile(self) -> None:
+        try:
+            module = importlib.import_module("model.network.cpu_decode.step")
+            module.compile_for(self._dtype)
+            self.module = module
+        except Exception:  # noqa: BLE001  # whatever is wrong with the compiler, torch does the step
+            self.module = None
+        finally:
+            self.done.set()
+
+
+_compilations: dict[torch.dtype, _Compilation] = {}
+
+
+def prepare(dtype: torch.dtype, device: torch.device) -> None:
+    """Start compiling in the background, unless that has been done or torch does such steps anyway."""
+    if device.type == "cpu" and dtype in COVERED and dtype not in _compilations:
+        _compilations[dtype] = _Compilation(dtype)
+
+
+class DecodeStep:
+    """One token's step of one decoder, on `threads` threads. One call at a time."""
+
+    def __init__(self, decoder: Decoder, *, threads: int) -> None:
+        prepare(decoder.dtype, decoder.device)
+        self._decoder = decoder
+        self._threads = threads
+        self._kernels: Callable[..., Tensor] | None = None
+        self._compilation = _compilations.get(decoder.dtype) if decoder.device.type == "cpu" else None
+
+    @property
+    def by_kernels(self) -> bool:
+        """Whether the next step is the kernels'."""
+        if self._compilation is not None and self._compilation.done.is_set():
+            module, self._compilation = self._compilation.module, None
+            self._kernels = None if module is None else module.step_of(self._decoder, self._threads)
+        return self._kernels is not None
+
+    def wait(self) -> None:
+        """Until it is settled who does the steps; for proofs and measurements."""
+        if self._compilation is not None:
+            self._compilation.done.wait()
+
+    def __call__(self, ids_T: Tensor, cache: LatentCache, *, probe: Probe[Tensor] | None = None) -> Tensor:
+        """Feed one token behind the cached ones; float32 logits [1, V]."""
+        if self._kernels is None and not self.by_kernels:
+            return self._decoder.step(ids_T, cache, probe=probe, absorbed=True)
+        assert self._kernels is not None
+        return self._kernels(ids_T, cache, probe=probe)
