@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from model.checkpoint.families.deepseek import layers_behind, model_config, sigmoid_router
+from model.checkpoint.families.common import layers_behind, model_config, sigmoid_router
 from model.checkpoint.families.keys import Keys
 from model.checkpoint.families.rope import rope
 from model.config import ModelConfig

@@ -5,7 +5,7 @@ Up to so many tokens the indexer picks every key, so the model is V3; beyond, it
 
 from dataclasses import replace
 
-from model.checkpoint.families.deepseek import layers_behind, layers_listed, model_config, sigmoid_router
+from model.checkpoint.families.common import layers_behind, layers_listed, model_config, sigmoid_router
 from model.checkpoint.families.keys import Keys
 from model.checkpoint.families.rope import POSITION_LIMIT, rope
 from model.config import ModelConfig

@@ -7,7 +7,7 @@ the end of the second (arXiv 2509.01322, §2). Queries and c_kv are scaled for t
 import re
 from dataclasses import replace
 
-from model.checkpoint.families.deepseek import (
+from model.checkpoint.families.common import (
     EXPERT_LIMIT,
     LAYER_LIMIT,
     experts_and_choice,

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from model.checkpoint.families.deepseek import model_config
+from model.checkpoint.families.common import model_config
 from model.checkpoint.families.keys import Keys
 from model.checkpoint.families.rope import rope
 from model.config import ModelConfig

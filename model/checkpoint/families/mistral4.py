@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from model.checkpoint.families.deepseek import (
+from model.checkpoint.families.common import (
     WIDTH_LIMIT,
     experts_and_choice,
     groups_and_choice,
