@@ -3,6 +3,7 @@
 import gc
 import itertools
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from model.network.decoder import Decoder
 from model.network.weights import MoeWeights
 from model.problems import Problem
 from model.tensorfile import write_tensors
+from tests.model.checkpoint.formats.quantise import fp8
 from tests.model.checkpoint.sample import tensors_of, write_config, write_sample
 from tests.model.checkpoint.stored_floats import FakeStored
 
@@ -32,6 +34,21 @@ def in_bfloat16(folder: Path) -> Checkpoint:
     write_tensors(
         write_config(folder, torch_dtype="bfloat16") / "model.safetensors", {k: ("BF16", v) for k, v in bits.items()}
     )
+    return read_checkpoint(folder)
+
+
+def in_fp8(folder: Path) -> Checkpoint:
+    """The sample with every matrix of a layer in FP8, but the router, in blocks of 8 × 8."""
+    stored: dict[str, tuple[str, np.ndarray]] = {}
+    for name, (dtype, values) in tensors_of().items():
+        if not name.endswith("_proj.weight"):
+            stored[name] = dtype, values
+            continue
+        codes, scales = fp8(torch.from_numpy(values), (8, 8))
+        stored[name] = "F8_E4M3", codes.view(torch.uint8).numpy()
+        stored[name + "_scale_inv"] = "F32", scales.numpy()
+    scheme = {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [8, 8], "activation_scheme": "dynamic"}
+    write_tensors(write_config(folder, quantization_config=scheme) / "model.safetensors", stored)
     return read_checkpoint(folder)
 
 
@@ -139,10 +156,20 @@ def drained(checkpoint: Checkpoint, plan: Plan) -> Decoder:
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["expanded", "streamed through host memory"])
-@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
-def test_a_paged_run_is_the_resident_one_bit_for_bit(tmp_path: Path, dtype: DtypeName, streamed: bool) -> None:
-    stored = {"bfloat16": lambda folder: read_checkpoint(write_sample(folder)), "float32": in_bfloat16}
-    checkpoint = stored[dtype](tmp_path)  # every weight has to be converted
+@pytest.mark.parametrize(
+    ("write", "dtype"),
+    [
+        (lambda folder: read_checkpoint(write_sample(folder)), "bfloat16"),
+        (in_bfloat16, "float32"),
+        (in_fp8, "float32"),
+        (in_fp8, "bfloat16"),
+    ],
+    ids=["float32 in bfloat16", "bfloat16 in float32", "FP8 in float32", "FP8 in bfloat16"],
+)
+def test_a_paged_run_is_the_resident_one_bit_for_bit(
+    tmp_path: Path, write: Callable[[Path], Checkpoint], dtype: DtypeName, streamed: bool
+) -> None:
+    checkpoint = write(tmp_path)  # every expert has to be converted
     smallest = make_plan(checkpoint, dtype=dtype, device=CPU, budget_bytes=1)
     assert smallest.slots == 3
     few = replace(smallest, host_slots=3 if streamed else 0)
