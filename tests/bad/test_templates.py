@@ -1,4 +1,4 @@
-"""Case 29: a chat template that loops, fills the memory, recurses, reaches out or makes no sense costs only itself."""
+"""Case 29: a chat template that loops, fills the memory, reaches out or makes no sense costs itself only."""
 
 import time
 
@@ -30,7 +30,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_template_is_refused_with_its_cause(name: str) -> None:
+def test_case_29_a_bad_template_is_refused_with_its_cause(name: str) -> None:
     text, phrase = BAD[name]
     start = time.monotonic()
     with pytest.raises(Problem) as refusal:
@@ -44,12 +44,12 @@ def test_a_bad_template_is_refused_with_its_cause(name: str) -> None:
     assert len(sentence) < 500
 
 
-def test_what_is_blocked_without_an_error_gives_nothing_away() -> None:
+def test_case_29_what_is_blocked_without_an_error_gives_nothing_away() -> None:
     spans = chat_spans(ChatTemplate("{{ '' | attr('__class__') }}", "x", {}), "hello", controls=())
     assert "".join(span.text for span in spans) == ""
 
 
-def test_a_template_is_told_no_date_and_no_file() -> None:
+def test_case_29_a_template_is_told_no_date_and_no_file() -> None:
     text = "{{ strftime_now is defined }} {{ environment is defined }} {{ cycler is defined and 'x' }}"
     spans = chat_spans(ChatTemplate(text, "x", {}), "hello", controls=())
     assert "".join(span.text for span in spans) == "False False x"
