@@ -71,7 +71,12 @@ def opening(command: OpenCheckpoint, keep: Callable[[OpenModel], None]) -> Work:
     tokenizer, remarks = yield from aside(
         lambda: open_tokenizer(checkpoint.path, vocab_size=checkpoint.config.vocab_size)
     )
-    checkpoint = replace(checkpoint, has_tokenizer=tokenizer is not None, notes=[*checkpoint.notes, *remarks])
+    checkpoint = replace(
+        checkpoint,
+        has_tokenizer=tokenizer is not None,
+        has_chat_template=checkpoint.has_chat_template and tokenizer is not None,
+        notes=[*checkpoint.notes, *remarks],
+    )
     summary = summarise(checkpoint, dtype=dtype, plan=plan)
     pieces = loading(checkpoint, plan)
     while True:

@@ -81,6 +81,7 @@ def test_a_model_with_a_failing_tokenizer_opens_for_token_ids(folder: Path, capf
     assert answer(events, Described, 1).summary.has_tokenizer  # described from files, not tried
     opened = answer(events, Opened, 2).summary
     assert not opened.has_tokenizer
+    assert not opened.has_chat_template
     assert any(note.endswith("Until then prompts are token ids.") for note in opened.notes)
     assert "give token ids" in answer(events, Failed, 3).message
     assert answer(events, Finished, 4).reason == "length"
