@@ -25,15 +25,19 @@ from model.problems import Problem
 from model.recording.columns import TOP_TOKENS, StepRow
 from model.recording.manifest import Reason
 from model.recording.recorder import Recorder
+from model.shapes import parameters_active
 
-CHUNK_TOKENS = 512
+CHUNK_TOKENS = (512, 1024)  # more where a layer of them is soon done: each chunk restores the keys before it again
+LAYER_PRODUCTS = 2**30  # soon done: multiplications of some ten milliseconds
 SMALLEST_CHUNK = 64  # below this the weights are read more often than they are used
 LOGITS_ELEMENTS = 2**25  # of one chunk: 128 MB in float32
 
 
 def chunk_tokens(config: ModelConfig) -> int:
     """Tokens per prefill step. Depends on the model alone, so the same prompt gives the same numbers again."""
-    return min(CHUNK_TOKENS, max(SMALLEST_CHUNK, LOGITS_ELEMENTS // config.vocab_size))
+    least, most = CHUNK_TOKENS
+    by_layer = LAYER_PRODUCTS * config.layers // parameters_active(config)
+    return min(min(most, max(least, by_layer)), max(SMALLEST_CHUNK, LOGITS_ELEMENTS // config.vocab_size))
 
 
 def beyond_dense(tokens: int) -> str:

@@ -62,9 +62,15 @@ class RecordedLane:
         reporter = Reporter(0, run.info.run, run.recording, _Nobody())
         self._generation = Generation(command, model, recorder, reporter, ends=())
         self.tokens = self._generation.generated
+        DecodeStep(model.decoder, threads=self.threads).wait()  # nothing is timed beside the compiler
         for _ in self._generation.prefill(prompt):
             pass
         self._work = self._generation.decode()
+
+    @property
+    def prefill_seconds(self) -> float:
+        """Seconds that the prompt took, its recording included."""
+        return self._generation.prefill_seconds
 
     @property
     def cache(self) -> LatentCache:

@@ -62,9 +62,7 @@ def _race(
 
 def _ours(engine: Engine, model: OpenModel, prompt: list[int], turn: int) -> float:
     folder = engine.scratch.folder(f"prefill-{len(prompt)}-{turn}")
-    began = time.perf_counter()
-    RecordedLane(engine, model, prompt, tokens=1, folder=folder)
-    seconds = time.perf_counter() - began
+    seconds = RecordedLane(engine, model, prompt, tokens=1, folder=folder).prefill_seconds
     shutil.rmtree(folder, ignore_errors=True)
     return seconds
 
