@@ -16,7 +16,7 @@ from model.problems import Problem
 from model.shapes import parameters_total
 from model.tensorfile import TensorFile
 
-SMALL = replace(LONG, vocab_size=300, hidden_size=128, moe_intermediate_size=64)
+SMALL = replace(LONG, vocab_size=300, hidden_size=128, moe_intermediate_size=64, layers=2, moe_layers=(1,))
 EXPERT_BYTES = 3 * 128 * 64 * 2
 
 
