@@ -13,7 +13,7 @@ from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import loading
 from model.checkpoint.not_finite import note_not_finite
-from model.checkpoint.plan import Plan, make_plan
+from model.checkpoint.plan import TORCH_DTYPES, Plan, make_plan
 from model.checkpoint.summary import summarise, weight_bytes
 from model.checkpoint.tokenizer import Tokenizer
 from model.checkpoint.trial import open_tokenizer
@@ -21,6 +21,7 @@ from model.config import DTYPE_BYTES, DtypeName
 from model.engine import threads
 from model.engine.agenda import Work
 from model.messages import CheckpointSummary, DtypeChoice, Loading, OpenCheckpoint, Opened
+from model.network.cpu_decode.decoding import prepare
 from model.network.decoder import Decoder
 from model.problems import Problem
 
@@ -66,6 +67,7 @@ def opening(command: OpenCheckpoint, keep: Callable[[OpenModel], None]) -> Work:
     checkpoint = yield from aside(lambda: read_checkpoint(command.path))
     device = choose_device(command.device)
     dtype = choose_dtype(command.dtype, checkpoint, device)
+    prepare(TORCH_DTYPES[dtype], device)
     plan = make_plan(checkpoint, dtype=dtype, device=device, budget_bytes=command.budget_bytes)
     _check_memory(checkpoint, plan)
     tokenizer, remarks = yield from aside(
