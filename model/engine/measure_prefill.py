@@ -17,6 +17,7 @@ from model.messages import Measurement
 from model.problems import Problem
 
 TURNS = 3
+WARM_UPS = 2
 SEED = 7
 CLOSE = 1.5  # a way this many times slower than the best in the heat does not race
 
@@ -29,6 +30,9 @@ def measure_prefill(
     if max(lengths) >= config.max_position_embeddings:
         raise Problem(f"The model's context of {config.max_position_embeddings:,} tokens has no room for that prompt.")
     prompt = torch.randint(config.vocab_size, (max(lengths),), generator=torch.Generator().manual_seed(SEED)).tolist()
+    for number in range(WARM_UPS):  # weights come in from the disk, buffers are made; the peer has its heats for that
+        _ours(engine, model, prompt, -1 - number)
+        yield
     ways: list[Way] = []
     if peer is not None:
         heats = dict(prefill_heats(peer, prompt))
