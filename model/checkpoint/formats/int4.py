@@ -98,5 +98,6 @@ def expand(packed_RB: Tensor, scales_RS: Tensor, *, group: int, out: Tensor) -> 
 
 def _unpacked(packed_RB: Tensor, room: Tensor) -> Tensor:
     """int8 [R, 2·B] in the int16 memory of `room`: each byte's lower half, then its upper half, from -8 to 7."""
-    room.copy_(packed_RB).mul_(0x11).bitwise_and_(0x0F0F)  # times 17: the byte, and once more four places up
+    room.copy_(packed_RB)
+    room.bitwise_or_(room << 4).bitwise_and_(0x0F0F)
     return room.view(torch.int8).sub_(8)
