@@ -8,21 +8,30 @@ from msgspec import structs
 
 from app.runs import Run, grow, new_columns
 from model.messages import (
+    Aggregated,
     AttentionShown,
+    CellShown,
     CheckpointSummary,
     Describe,
     Described,
+    DriftShown,
     Event,
     Extracted,
     Failed,
     Finished,
     Grown,
+    HeadsAsked,
+    HeadsSurveyed,
     Heartbeat,
+    LatentMapShown,
     LatentsShown,
     Loading,
     Measured,
     Opened,
+    PictureShown,
     Quantity,
+    RanksShown,
+    ReadingShown,
     Ready,
     Reduction,
     RowShown,
@@ -155,6 +164,10 @@ def apply(state: State, event: Event) -> State:
         case ScoresShown():
             return replace(state, shown=replace(state.shown, scores=event)) if event.run == state.current else state
         case LatentsShown() | Extracted() | Measured():
+            return state
+        case PictureShown() | CellShown() | HeadsSurveyed() | Aggregated() | LatentMapShown() | RanksShown():
+            return state
+        case ReadingShown() | DriftShown() | HeadsAsked():
             return state
         case Verified():
             proved = state.model and replace(state.model, proof=event)

@@ -5,62 +5,43 @@ answer repeats it, so late answers can be recognised. Frames are msgpack made by
 travel as (dtype, shape, bytes). Nothing here may assume that both sides share memory or a disk.
 """
 
-from math import prod
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from model.config import ModelConfig, Sampling
+from model.lens_messages import AggregateAttention as AggregateAttention
+from model.lens_messages import Aggregated as Aggregated
+from model.lens_messages import AskHeads as AskHeads
+from model.lens_messages import CellShown as CellShown
+from model.lens_messages import DriftShown as DriftShown
+from model.lens_messages import HeadsAsked as HeadsAsked
+from model.lens_messages import HeadsSurveyed as HeadsSurveyed
+from model.lens_messages import HeadStatistics as HeadStatistics
+from model.lens_messages import LatentMapShown as LatentMapShown
+from model.lens_messages import MeasureDrift as MeasureDrift
+from model.lens_messages import Minus as Minus
+from model.lens_messages import PictureShown as PictureShown
+from model.lens_messages import RanksShown as RanksShown
+from model.lens_messages import ReadingShown as ReadingShown
+from model.lens_messages import ShowCell as ShowCell
+from model.lens_messages import ShowLatentMap as ShowLatentMap
+from model.lens_messages import ShowPicture as ShowPicture
+from model.lens_messages import ShowRanks as ShowRanks
+from model.lens_messages import ShowReading as ShowReading
+from model.lens_messages import SurveyHeads as SurveyHeads
+from model.message import Array as Array
+from model.message import CellReduction as CellReduction
+from model.message import Message as Message
+from model.message import Quantity as Quantity
+from model.message import Reduction as Reduction
 
 PROTOCOL = 1
 FRAME_LIMIT = 256 * 2**20
 
-ELEMENT_BYTES = {
-    name: np.dtype(name).itemsize
-    for name in (
-        *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
-        *("float16", "float32", "float64"),
-    )
-}
-
 View = Literal["attention", "latents", "routing", "logits", "load", "memory"]
-Quantity = Literal["probability", "content", "position"]
-Reduction = Literal["max", "mean"]
 DeviceName = str  # "auto", "cpu", "cuda" or "cuda:N"
 DtypeChoice = Literal["auto", "float32", "bfloat16", "float16"]
-
-
-class Message(msgspec.Struct, frozen=True, tag=True, eq=False, kw_only=True):
-    """What all messages share: the number of the request they make or answer; 0 answers none."""
-
-    request: int = 0
-
-
-class Array(msgspec.Struct, frozen=True, eq=False):
-    """A numpy array on its way: dtype name, shape, and its bytes in C order.
-
-    Raises ValueError when they do not agree, so a frame with such an array does not decode.
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
-    data: bytes
-
-    def __post_init__(self) -> None:
-        size = ELEMENT_BYTES.get(self.dtype)
-        if size is None or any(count < 0 for count in self.shape) or prod(self.shape) * size != len(self.data):
-            raise ValueError(f"{len(self.data)} bytes are no array {self.dtype[:20]!a} {self.shape[:8]}")
-
-    @staticmethod
-    def of(values: NDArray[np.generic]) -> "Array":
-        """Pack any numpy array."""
-        return Array(values.dtype.name, values.shape, values.tobytes())
-
-    def numpy(self) -> NDArray[Any]:
-        """The array again, read-only."""
-        return np.frombuffer(self.data, dtype=np.dtype(self.dtype)).reshape(self.shape)
 
 
 # ---- what commands and events speak about ----------------------------------------------------------
@@ -292,6 +273,15 @@ Command = (
     | ShowRow
     | ShowScores
     | ShowLatents
+    | ShowPicture
+    | ShowCell
+    | SurveyHeads
+    | AggregateAttention
+    | ShowLatentMap
+    | ShowRanks
+    | ShowReading
+    | MeasureDrift
+    | AskHeads
     | Verify
     | Extract
     | Measure
@@ -470,6 +460,15 @@ Event = (
     | RowShown
     | ScoresShown
     | LatentsShown
+    | PictureShown
+    | CellShown
+    | HeadsSurveyed
+    | Aggregated
+    | LatentMapShown
+    | RanksShown
+    | ReadingShown
+    | DriftShown
+    | HeadsAsked
     | Verified
     | Extracted
     | Measured

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import torch
 
-from model.engine import answers, threads
+from model.engine import answers, lens_answers, threads
 from model.engine.agenda import Agenda, Job
 from model.engine.extract import extract
 from model.engine.generate import generate
@@ -18,21 +18,30 @@ from model.engine.reporter import CONGESTED_SECONDS
 from model.engine.runs import Engine
 from model.engine.verify import verify
 from model.messages import (
+    AggregateAttention,
+    AskHeads,
     Command,
     Describe,
     Event,
     Extract,
     Generate,
     Measure,
+    MeasureDrift,
     OpenCheckpoint,
     OpenRecording,
     Ready,
     ShowAttention,
+    ShowCell,
+    ShowLatentMap,
     ShowLatents,
+    ShowPicture,
+    ShowRanks,
+    ShowReading,
     ShowRow,
     ShowScores,
     Shutdown,
     Stop,
+    SurveyHeads,
     Verify,
 )
 
@@ -96,6 +105,18 @@ def _put(command: Command, engine: Engine, agenda: Agenda, inbox: Inbox) -> None
             agenda.add_question(Job(request, answers.show_scores(command, engine), ("scores", command.run)))
         case ShowLatents():
             agenda.add_question(Job(request, answers.show_latents(command, engine)))
+        case (
+            ShowPicture()
+            | ShowCell()
+            | SurveyHeads()
+            | AggregateAttention()
+            | ShowLatentMap()
+            | ShowRanks()
+            | ShowReading()
+            | MeasureDrift()
+            | AskHeads()
+        ):
+            agenda.add_question(Job(request, lens_answers.answer(command, engine), ("lens", command.slot)))
         case Extract():
             agenda.add_question(Job(request, extract(command, engine)))
         case Stop() | Shutdown():
