@@ -1,7 +1,8 @@
-"""DeepSeek-V2's three balance losses (arXiv 2405.04434 §2.2.3), without their alphas.
+"""DeepSeek-V2's three balance losses (arXiv 2405.04434 §2.2.3), without their alphas, and V3's alternative to them.
 
-Each is computed for one sequence and equals 1 when the load is perfectly even. Counts carry no
-gradient; the mean affinities do.
+Each loss equals 1 when the load is perfectly even. Counts carry no gradient; the mean affinities do. They are taken
+over all tokens of a micro-batch, not over one sequence: a French sequence may then go to French experts, as long as
+others make up for it (the choice of `"seq_aux": false`; measured in arXiv 2501.11873).
 """
 
 from typing import NamedTuple
@@ -20,7 +21,7 @@ class Balance(NamedTuple):
 
 
 def balance(scores_TE: Tensor, ids_TA: Tensor, *, devices: int, devices_per_token: int) -> Balance:
-    """The losses of one sequence from its softmax affinities and chosen experts. Devices hold E / D experts each."""
+    """The losses of these tokens from their softmax affinities and chosen experts. Devices hold E / D experts each."""
     tokens, experts = scores_TE.shape
     chosen_TE = F.one_hot(ids_TA, experts).sum(dim=1)
     share_E = chosen_TE.sum(dim=0).to(scores_TE.dtype) * experts / (ids_TA.shape[1] * tokens)
@@ -35,8 +36,9 @@ def balance(scores_TE: Tensor, ids_TA: Tensor, *, devices: int, devices_per_toke
     )
 
 
-def mean_balance(scores_TE: Tensor, ids_TA: Tensor, *, sequences: int, devices: int, devices_per_token: int) -> Balance:
-    """The mean of the losses over `sequences` equally long sequences laid end to end."""
-    pairs = zip(scores_TE.chunk(sequences), ids_TA.chunk(sequences), strict=True)
-    each = [balance(scores, ids, devices=devices, devices_per_token=devices_per_token) for scores, ids in pairs]
-    return Balance(*(torch.stack(terms).mean() for terms in zip(*each, strict=True)))
+def corrected(bias_E: Tensor, load_E: Tensor, *, speed: float) -> Tensor:
+    """The correction bias after a step: up by `speed` for experts below the mean load, down for those above.
+
+    DeepSeek-V3 §2.1.2 (arXiv 2412.19437), no gradient involved.
+    """
+    return bias_E + speed * torch.sign(load_E.float().mean() - load_E)

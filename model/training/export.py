@@ -20,7 +20,7 @@ def rounded(masters: dict[str, Tensor]) -> dict[str, Tensor]:
 def export(
     folder: Path, *, config: ModelConfig, recipe: Recipe, weights: dict[str, Tensor], tokenizer_file: Path
 ) -> None:
-    """Write config, weights and tokenizer; one tensor per expert, a tied head not at all."""
+    """Write config, weights (under their checkpoint names) and tokenizer; a tied head not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)  # safetensors makes it readable by its owner alone
@@ -98,7 +98,7 @@ def config_json(config: ModelConfig, recipe: Recipe) -> dict[str, Any]:
         "rope_theta": config.rope.theta,
         "routed_scaling_factor": router.scaling_factor,
         "scoring_func": router.scoring,
-        "seq_aux": True,
+        "seq_aux": False,
         "tie_word_embeddings": config.tie_word_embeddings,
         "topk_group": router.groups_per_token,
         "topk_method": router.method,

@@ -1,21 +1,19 @@
 """The decoder's forward pass arranged for training: many sequences at once, every step fast to differentiate.
 
 The mathematics and the weights are `model.network`'s; a test holds both to the same logits. What
-differs is attention by blocks of queries (the fused kernel's backward pass is slow on a CPU) and the
-experts' gather, whose general backward pass is serial.
+differs is attention by blocks of queries on a CPU, where the fused kernel's backward pass is slow, and the experts,
+which answer all at once (see `model.training.experts`).
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from model.config import ModelConfig
 from model.network import attention, moe
 from model.network.rope import softmax_scale
-from model.network.weights import LayerWeights, MoeWeights, Weights
+from model.network.weights import LayerWeights, Weights
+from model.training import experts
 
 QUERY_BLOCK = 128
 
@@ -37,7 +35,7 @@ def hidden(
         assert config.router is not None
         routing = moe.route(normed_TD, layer.moe, config.router)
         routings.append(routing)
-        x_TD = x_TD + _mix(normed_TD, routing, layer.moe)
+        x_TD = x_TD + experts.mix(normed_TD, routing, layer.moe)
     return F.rms_norm(x_TD, (config.hidden_size,), weights.norm, config.rms_norm_eps), routings
 
 
@@ -48,10 +46,25 @@ def _attend(config: ModelConfig, x_TD: Tensor, layer: LayerWeights, rotation_TR:
     k_THN, v_THV = kv_THX.split([config.qk_nope_head_dim, config.v_head_dim], dim=-1)
     q_THX = torch.cat((new.content_THN, new.rope_THR), dim=-1) * softmax_scale(config)
     k_THX = torch.cat((k_THN, new.k_rope_TR.unsqueeze(1).expand(-1, config.heads, -1)), dim=-1)
+    return weights.o(_causal(q_THX, k_THX, v_THV, sequences))
+
+
+def _causal(q_THX: Tensor, k_THX: Tensor, v_THV: Tensor, sequences: int) -> Tensor:
+    """Outputs of all heads [T, H·V]; queries already carry the softmax scale."""
+    if q_THX.is_cuda:
+        return _fused(q_THX, k_THX, v_THV, sequences)
     q, k, v = (_by_sequence_and_head(x, sequences) for x in (q_THX, k_THX, v_THV))
     out_XTV = torch.cat([_block(q, k, v, start) for start in range(0, q.shape[1], QUERY_BLOCK)], dim=1)
-    heads_TX = out_XTV.unflatten(0, (sequences, -1)).transpose(1, 2).reshape(len(x_TD), -1)
-    return weights.o(heads_TX)
+    return out_XTV.unflatten(0, (sequences, -1)).transpose(1, 2).reshape(len(q_THX), -1)
+
+
+def _fused(q_THX: Tensor, k_THX: Tensor, v_THV: Tensor, sequences: int) -> Tensor:
+    """The fused kernel wants equal widths: values are padded, and cut again."""
+    width = v_THV.shape[-1]
+    padded = F.pad(v_THV, (0, q_THX.shape[-1] - width))
+    q, k, v = (x.unflatten(0, (sequences, -1)).transpose(1, 2) for x in (q_THX, k_THX, padded))
+    out_BHTV = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0)[..., :width]
+    return out_BHTV.transpose(1, 2).reshape(len(q_THX), -1)
 
 
 def _block(q_XTN: Tensor, k_XTN: Tensor, v_XTV: Tensor, start: int) -> Tensor:
@@ -65,30 +78,3 @@ def _block(q_XTN: Tensor, k_XTN: Tensor, v_XTV: Tensor, start: int) -> Tensor:
 
 def _by_sequence_and_head(x_THX: Tensor, sequences: int) -> Tensor:
     return torch.flatten(x_THX.unflatten(0, (sequences, -1)).transpose(1, 2), 0, 1)
-
-
-def _mix(x_TD: Tensor, routing: moe.Routing, weights: MoeWeights) -> Tensor:
-    """The same sum as `moe.mix`, with a gather whose backward pass is one index_add."""
-    out_TD = torch.zeros_like(x_TD) if weights.shared is None else weights.shared(x_TD)
-    order_S = routing.ids_TA.flatten().argsort(stable=True)
-    counts = routing.ids_TA.flatten().bincount(minlength=len(weights.experts)).tolist()
-    token_S = order_S // routing.ids_TA.shape[1]
-    rows_SD: Tensor = _Gather.apply(x_TD, token_S)  # type: ignore[no-untyped-call]
-    answers_SD = torch.cat([weights.experts[expert](rows) for expert, rows in enumerate(rows_SD.split(counts))])
-    share_S1 = routing.weights_TA.flatten()[order_S, None].to(x_TD.dtype)
-    return out_TD.index_add(0, token_S, answers_SD * share_S1)
-
-
-class _Gather(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x_TD: Tensor, index_S: Tensor) -> Tensor:
-        ctx.save_for_backward(index_S)
-        ctx.tokens = len(x_TD)
-        return x_TD.index_select(0, index_S)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (index_S,) = ctx.saved_tensors
-        grad_TD = grads[0].new_zeros(ctx.tokens, grads[0].shape[1])
-        return grad_TD.index_add_(0, index_S, grads[0]), None

@@ -1,47 +1,37 @@
-"""torch's Muon for the hidden matrices, AdamW for the rest, the work shared between two threads."""
+"""Muon for the hidden matrices, fused AdamW for the rest, stepping as one."""
 
-from concurrent.futures import Executor
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from model.training.parameters import is_matrix
+from model.training.muon import Muon
+from model.training.parameters import is_correction_bias, is_matrix
 from model.training.recipe import Recipe
-
-THREADS = 2
 
 
 class Optimisers:
-    """Several torch optimisers stepping as one; each owns its own weights, so they may run side by side."""
+    """Each owns its own weights; correction biases belong to neither (see `model.training.bias`)."""
 
-    def __init__(self, masters: dict[str, Tensor], recipe: Recipe) -> None:
-        matrices = [tensor for name, tensor in masters.items() if is_matrix(name)]
-        vectors = [tensor for name, tensor in masters.items() if not is_matrix(name)]
-        # One Newton-Schulz iteration per matrix, so matrices are dealt out like cards.
-        self._members: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(
-                matrices[part::THREADS],
-                lr=recipe.matrix_rate,
-                weight_decay=recipe.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            )
-            for part in range(THREADS)
-        ]
-        self._members.append(torch.optim.AdamW(vectors, lr=recipe.vector_rate, betas=(0.9, 0.98), weight_decay=0.0))
-        self._rates = [member.param_groups[0]["lr"] for member in self._members]
+    def __init__(self, masters: dict[str, Tensor], recipe: Recipe, *, dtype: torch.dtype) -> None:
+        trained = {name: tensor for name, tensor in masters.items() if not is_correction_bias(name)}
+        matrices = [tensor for name, tensor in trained.items() if is_matrix(name)]
+        vectors = [tensor for name, tensor in trained.items() if not is_matrix(name)]
+        self._muon = Muon(matrices, rate=recipe.matrix_rate, weight_decay=recipe.weight_decay, dtype=dtype)
+        self._adamw = torch.optim.AdamW(vectors, lr=recipe.vector_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+        self._rate = recipe.vector_rate
 
-    def step(self, share: float, workers: Executor) -> None:
+    def step(self, share: float) -> None:
         """One update with every rate multiplied by `share`."""
-        for member, rate in zip(self._members, self._rates, strict=True):
-            member.param_groups[0]["lr"] = rate * share
-        list(workers.map(lambda member: member.step(), self._members))
+        self._adamw.param_groups[0]["lr"] = self._rate * share
+        self._adamw.step()
+        self._muon.step(share)
 
     def state(self) -> list[dict[str, Any]]:
         """What `restore` needs."""
-        return [member.state_dict() for member in self._members]
+        return [self._muon.state_dict(), self._adamw.state_dict()]
 
     def restore(self, state: list[dict[str, Any]]) -> None:
         """Continue where `state` was taken."""
-        for member, saved in zip(self._members, state, strict=True):
-            member.load_state_dict(saved)
+        self._muon.load_state_dict(state[0])
+        self._adamw.load_state_dict(state[1])

@@ -1,4 +1,4 @@
-"""`python -m model.training.publish`: the checkpoint folder from a run's state, finished or still going."""
+"""`python -m model.training publish`: the checkpoint folder from a run's state, finished or still going."""
 
 import argparse
 import shutil
@@ -7,12 +7,11 @@ from pathlib import Path
 import torch
 
 from model.config import ModelConfig
-from model.network.weights import bind
-from model.training import corpus, tokenizer
+from model.training import corpus, parameters, tokenizer
 from model.training.card import REPEATABLE, card, credits_of
 from model.training.corpus import Domain
 from model.training.export import export, rounded, write_json
-from model.training.recipe import Recipe, loupe_mini
+from model.training.recipe import Recipe, loupe_mini, recipe_for
 from model.training.report import Subject, report
 from model.training.run import load_state
 
@@ -32,7 +31,9 @@ def publish(
     weights = rounded(masters)
     words = tokenizer.learn_once(domains, vocabulary=config.vocab_size, file=work / "tokenizer.json")
     export(out, config=config, recipe=recipe, weights=weights, tokenizer_file=work / "tokenizer.json")
-    facts = report(Subject(config, bind(config, weights), words, domains), recipe, progress)
+    facts = report(
+        Subject(config, parameters.bound(config, parameters.stacked(weights)), words, domains), recipe, progress
+    )
     write_json(out / "report.json", facts)
     sources = corpus_folder / "SOURCES.md"
     text = sources.read_text(encoding="utf-8") if sources.exists() else ""
@@ -51,27 +52,24 @@ def _copy_files(source: Path, target: Path) -> None:
         shutil.copyfile(file, target / file.name)
 
 
-def main() -> None:
-    """Publish."""
-    parser = argparse.ArgumentParser(prog="model.training.publish", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `publish` can be told."""
     parser.add_argument("--corpus", type=Path, required=True, help="folder of .txt files, one a domain")
     parser.add_argument("--out", type=Path, default=Path("resources/loupe-mini"), help="checkpoint folder to write")
     parser.add_argument("--work", type=Path, default=Path("out/training"), help="the run's state and tokenizer")
+    parser.add_argument("--device", default="cpu", help="what it was trained on")
     parser.add_argument("--note", default=REPEATABLE, help="for the card: how exactly the run can be repeated")
-    options = parser.parse_args()
-    torch.set_num_threads(1)  # the machine may still be training; idle threads of a pool would spin
+
+
+def main(options: argparse.Namespace) -> None:
+    """Publish."""
     torch.set_num_threads(1)  # beside a run that still goes on, a second thread would mostly wait and spin
-    domains = corpus.read(options.corpus)
     publish(
         options.out,
         work=options.work,
         corpus_folder=options.corpus,
         config=loupe_mini(),
-        recipe=Recipe(),
-        domains=domains,
+        recipe=recipe_for(options.device),
+        domains=corpus.read(options.corpus),
         note=options.note,
     )
-
-
-if __name__ == "__main__":
-    main()

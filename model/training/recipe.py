@@ -1,6 +1,7 @@
 """The bundled model's shape and how it is trained, as plain numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from model.config import ModelConfig, RopeConfig, RouterConfig
 
@@ -8,9 +9,16 @@ DOCUMENT_END = "<|endoftext|>"
 DOCUMENT_END_ID = 0
 
 
+BalanceMethod = Literal["losses", "bias"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One training run. Lengths and budgets in tokens, rates per step."""
+    """One training run. Lengths and budgets in tokens, rates per step.
+
+    `balance`: DeepSeek-V2's losses, or DeepSeek-V3's correction bias, which moves by `bias_speed` a step.
+    `exercises` is the share of sequences that are made up; it falls to a third of that at the end.
+    """
 
     seed: int = 20
     sequence_length: int = 512
@@ -22,14 +30,31 @@ class Recipe:
     vector_rate: float = 2e-3  # AdamW: embedding, router, norms
     weight_decay: float = 0.05
     clip_norm: float = 1.0
+    exercises: float = 0.15
+    balance: BalanceMethod = "losses"
     expert_balance: float = 0.003  # alpha 1 to 3 of DeepSeek-V2 §3.1.2
     device_balance: float = 0.05
     communication_balance: float = 0.02
+    bias_speed: float = 0.001  # DeepSeek-V3 §4.2
 
     @property
     def batch_tokens(self) -> int:
         """Tokens of one optimiser step."""
         return self.micro_batch_tokens * self.micro_batches
+
+
+def recipe_for(device: str, *, balance: BalanceMethod = "losses") -> Recipe:
+    """Two cores take small steps, a graphics card large ones, fewer of them for the same tokens."""
+    if device == "cpu":
+        return Recipe(balance=balance)
+    return Recipe(
+        balance=balance,
+        sequence_length=1024,
+        micro_batch_tokens=32_768,
+        micro_batches=1,
+        warmup_tokens=6_000_000,
+        weight_decay=0.1,
+    )
 
 
 def loupe_mini() -> ModelConfig:
@@ -67,3 +92,11 @@ def loupe_mini() -> ModelConfig:
         bos_token_id=DOCUMENT_END_ID,
         eos_token_ids=(DOCUMENT_END_ID,),
     )
+
+
+def loupe_mini_biased() -> ModelConfig:
+    """The same shape with DeepSeek-V3's router: sigmoid scores, a correction bias in place of balance losses."""
+    config = loupe_mini()
+    assert config.router is not None
+    router = replace(config.router, method="noaux_tc", scoring="sigmoid", normalise=True)
+    return replace(config, model_type="deepseek_v3", router=router)

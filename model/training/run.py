@@ -1,5 +1,6 @@
 """One training run: steps, log, and a state file from which it continues as if it had never stopped."""
 
+import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +13,15 @@ from torch import Tensor
 
 from model.config import ModelConfig
 from model.network.rope import RotaryTable
-from model.network.weights import bind
 from model.training import parameters
-from model.training.balance import mean_balance
+from model.training.ahead import Ahead
+from model.training.balance import balance, corrected
 from model.training.batches import Batch, Batches
 from model.training.cross_entropy import head_cross_entropy
 from model.training.forward import hidden
-from model.training.optimisers import THREADS, Optimisers
+from model.training.loads import Loads
+from model.training.optimisers import Optimisers
+from model.training.precision import compute_dtype
 from model.training.recipe import Recipe
 from model.training.schedule import Schedule, total_tokens
 
@@ -39,28 +42,48 @@ class Progress:
 
 
 class Losses(NamedTuple):
-    """Means over a batch: cross entropy in nats per token; balance losses with alphas, summed over layers."""
+    """Means over a batch: cross entropy in nats per token; balance losses with alphas, summed over layers; scalars."""
 
-    cross_entropy: float
-    balance: float
+    cross_entropy: Tensor
+    balance: Tensor
+
+
+class Answer(NamedTuple):
+    """What one micro-batch brings: a gradient for each leaf, and how many tokens each expert got, int64 [M, E]."""
+
+    gradients: tuple[Tensor, ...]
+    losses: Losses
+    load_ME: Tensor
 
 
 class Run:
-    """The weights, their optimisers and the threads that train them."""
+    """The weights, their optimisers and what trains them: a thread per micro-batch on the CPU, or a card."""
 
-    def __init__(self, config: ModelConfig, recipe: Recipe, batches: Batches, *, folder: Path) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        recipe: Recipe,
+        batches: Batches,
+        *,
+        folder: Path,
+        device: str = "cpu",
+        workers: int = 0,
+    ) -> None:
         assert config.router is not None, "the balance losses need routed experts"
         self.config, self.recipe, self.router = config, recipe, config.router
+        self.device, self.dtype = torch.device(device), compute_dtype(device)
         self.progress = Progress()
-        self.masters = parameters.initial(config, seed=recipe.seed)
+        self._ahead = Ahead(batches, workers=workers)  # before any thread or card: it forks
+        initial = parameters.initial(config, seed=recipe.seed)
+        self.masters = {name: tensor.to(self.device) for name, tensor in initial.items()}
         self.folder = folder
         self._stopping = False
         self._recent: list[Losses] = []
-        self._batches = batches
-        self._optimisers = Optimisers(self.masters, recipe)
-        self._rotations = RotaryTable(config.rope, config.qk_rope_head_dim, torch.device("cpu"))
+        self._loads = Loads(self.router)
+        self._optimisers = Optimisers(self.masters, recipe, dtype=self.dtype)
+        self._rotations = RotaryTable(config.rope, config.qk_rope_head_dim, self.device)
         # One thread a micro-batch: they meet once a step, not once an operation.
-        self._workers = ThreadPoolExecutor(THREADS, initializer=torch.set_num_threads, initargs=(1,))
+        self._workers = ThreadPoolExecutor(recipe.micro_batches, initializer=torch.set_num_threads, initargs=(1,))
 
     def train(self, schedule: Schedule) -> None:
         """Step until the schedule's end, which the file `total_tokens` of the run's folder may move, or `stop`."""
@@ -74,6 +97,7 @@ class Run:
                 self.save()
                 saved = time.monotonic()
         self.save()
+        self._ahead.close()
 
     def stop(self) -> None:
         """End after the step under way; the state is saved."""
@@ -93,7 +117,7 @@ class Run:
 
     def resume(self) -> None:
         """Take everything from the state file."""
-        state = _read_state(self.folder)
+        state = _read_state(self.folder, self.device)
         for name, tensor in state["masters"].items():
             self.masters[name].copy_(tensor)
         self._optimisers.restore(state["optimisers"])
@@ -102,34 +126,57 @@ class Run:
     def step(self, schedule: Schedule) -> Losses:
         """One update from one batch."""
         recipe, progress = self.recipe, self.progress
-        long = schedule.ends(progress.tokens) and progress.step % 2 == 0
-        length = recipe.long_sequence_length if long else recipe.sequence_length
-        batch = self._batches.draw(progress.step, tokens=recipe.batch_tokens, length=length)
-        copies = parameters.working_copies(self.masters, torch.bfloat16)
-        answers = list(self._workers.map(lambda part: self._gradients(copies, part), batch.parts(recipe.micro_batches)))
-        for name, *grads in zip(copies, *(grads for grads, _ in answers), strict=True):
+        batch = self._draw(schedule)
+        copies = parameters.working_copies(self.masters, self.dtype)
+        leaves = {name: copy for name, copy in copies.items() if copy.requires_grad}
+        answers = self._answers(copies, list(leaves.values()), batch)
+        for name, *grads in zip(leaves, *(answer.gradients for answer in answers), strict=True):
             self.masters[name].grad = torch.stack([grad.float() for grad in grads]).mean(dim=0)
-        torch.nn.utils.clip_grad_norm_(list(self.masters.values()), recipe.clip_norm)
-        self._optimisers.step(schedule.rate(progress.tokens), self._workers)
+        trained = [self.masters[name] for name in leaves]
+        torch.nn.utils.clip_grad_norm_(trained, recipe.clip_norm, foreach=True)
+        self._optimisers.step(schedule.rate(progress.tokens))
+        load_ME = torch.stack([answer.load_ME for answer in answers]).sum(dim=0)
+        self._correct(load_ME)
+        self._loads.add(load_ME)
         progress.step += 1
-        progress.tokens += len(batch.ids_T)
-        return Losses(*(sum(column) / len(answers) for column in zip(*(losses for _, losses in answers), strict=True)))
+        progress.tokens += recipe.batch_tokens
+        return Losses(*(torch.stack(column).mean() for column in zip(*(a.losses for a in answers), strict=True)))
 
-    def _gradients(self, copies: dict[str, Tensor], batch: Batch) -> tuple[tuple[Tensor, ...], Losses]:
-        weights = bind(self.config, copies)
+    def _draw(self, schedule: Schedule) -> Batch:
+        recipe, progress = self.recipe, self.progress
+        ending = schedule.ends(progress.tokens)
+        long = ending and progress.step % 2 == 0
+        length = recipe.long_sequence_length if long else recipe.sequence_length
+        exercises = recipe.exercises / 3 if ending else recipe.exercises
+        batch = self._ahead.draw(progress.step, tokens=recipe.batch_tokens, length=length, exercises=exercises)
+        return batch.to(self.device)
+
+    def _answers(self, copies: dict[str, Tensor], leaves: list[Tensor], batch: Batch) -> list[Answer]:
+        """Micro-batches side by side on the CPU, one after the other on a card."""
+        parts = batch.parts(self.recipe.micro_batches)
+        if self.device.type == "cpu":
+            return list(self._workers.map(lambda part: self._answer(copies, leaves, part), parts))
+        return [self._answer(copies, leaves, part) for part in parts]
+
+    def _answer(self, copies: dict[str, Tensor], leaves: list[Tensor], batch: Batch) -> Answer:
+        weights = parameters.bound(self.config, copies)
         length = len(batch.ids_T) // batch.sequences
         rotation_TR = self._rotations.rows(0, length, length=length).repeat(batch.sequences, 1)
         x_TD, routings = hidden(self.config, weights, batch.ids_T, rotation_TR, sequences=batch.sequences)
         cross_entropy = head_cross_entropy(x_TD, weights.head.weight, batch.targets_T)
-        terms = [self._balance(routing.scores_TE, routing.ids_TA, batch.sequences) for routing in routings]
-        balance = torch.stack(terms).sum()
-        grads = torch.autograd.grad(cross_entropy + balance, list(copies.values()))
-        return grads, Losses(cross_entropy.item(), balance.item())
+        balances = torch.stack([self._balance(routing.scores_TE, routing.ids_TA) for routing in routings]).sum()
+        grads = torch.autograd.grad(cross_entropy + balances, leaves)
+        experts_E = torch.arange(self.router.experts, device=self.device)
+        load_ME = torch.stack([(routing.ids_TA.flatten()[:, None] == experts_E).sum(dim=0) for routing in routings])
+        return Answer(grads, Losses(cross_entropy.detach(), balances.detach()), load_ME)
 
-    def _balance(self, scores_TE: Tensor, ids_TA: Tensor, sequences: int) -> Tensor:
+    def _balance(self, scores_TE: Tensor, ids_TA: Tensor) -> Tensor:
+        """V2's losses with their alphas; with V3's bias nothing, since the bias alone balances."""
         router, recipe = self.router, self.recipe
-        expert, device, communication = mean_balance(
-            scores_TE, ids_TA, sequences=sequences, devices=router.groups, devices_per_token=router.groups_per_token
+        if recipe.balance == "bias":
+            return scores_TE.new_zeros(())
+        expert, device, communication = balance(
+            scores_TE, ids_TA, devices=router.groups, devices_per_token=router.groups_per_token
         )
         return (
             recipe.expert_balance * expert
@@ -137,28 +184,42 @@ class Run:
             + recipe.communication_balance * communication
         )
 
+    def _correct(self, load_ME: Tensor) -> None:
+        if self.recipe.balance != "bias":
+            return
+        for layer, load_E in zip(self.config.moe_layers, load_ME, strict=True):
+            bias_E = self.masters[f"model.layers.{layer}.mlp.gate.e_score_correction_bias"]
+            bias_E.copy_(corrected(bias_E, load_E, speed=self.recipe.bias_speed))
+
     def _timed_step(self, schedule: Schedule) -> None:
         progress, wall, processor = self.progress, time.monotonic(), time.process_time()
         self._recent.append(self.step(schedule))
-        seconds = time.monotonic() - wall
-        progress.wall_seconds += seconds
-        progress.processor_seconds += time.process_time() - processor
         if progress.step % LOG_EVERY_STEPS == 0:
-            cross_entropy, balance = (sum(column) / len(self._recent) for column in zip(*self._recent, strict=True))
-            self._recent.clear()
-            logger.info(
-                "step %d tokens %d loss %.4f balance %.4f rate %.3f seconds %.0f speed %.0f",
-                *(progress.step, progress.tokens, cross_entropy, balance),
-                *(schedule.rate(progress.tokens), progress.wall_seconds, self.recipe.batch_tokens / seconds),
-            )
+            self._log(schedule)
+        progress.wall_seconds += time.monotonic() - wall
+        progress.processor_seconds += time.process_time() - processor
+
+    def _log(self, schedule: Schedule) -> None:
+        """What happened since the last time. Only here does the program wait for a card."""
+        progress = self.progress
+        cross_entropy, balances = (float(torch.stack(column).mean()) for column in zip(*self._recent, strict=True))
+        self._recent.clear()
+        logger.info(
+            "step %d tokens %d loss %.4f balance %.4f rate %.3f seconds %.0f",
+            *(progress.step, progress.tokens, cross_entropy, balances),
+            *(schedule.rate(progress.tokens), progress.wall_seconds),
+        )
+        line = {"tokens": progress.tokens, "loss": round(cross_entropy, 4), **self._loads.taken()}
+        with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], Progress]:
-    """The float32 weights of a run's state file, and how far it was."""
-    state = _read_state(folder)
-    return state["masters"], Progress(*state["progress"], *state["seconds"])
+    """The float32 weights of a run's state file under their checkpoint names, and how far it was."""
+    state = _read_state(folder, torch.device("cpu"))
+    return parameters.separate(state["masters"]), Progress(*state["progress"], *state["seconds"])
 
 
-def _read_state(folder: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(folder / "state.pt", weights_only=True)
+def _read_state(folder: Path, device: torch.device) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(folder / "state.pt", weights_only=True, map_location=device)
     return state

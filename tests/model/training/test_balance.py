@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.training.balance import balance, mean_balance
+from model.training.balance import balance, corrected
 
 SCORES_TE = torch.tensor(
     [
@@ -30,15 +30,14 @@ def test_even_load_costs_one():
     assert [float(term) for term in balance(scores_TE, ids_TA, devices=4, devices_per_token=2)] == [1, 1, 1]
 
 
-def test_losses_of_several_sequences_are_the_mean_of_each():
-    scores_TE, ids_TA = torch.cat((SCORES_TE, SCORES_TE.flip(0))), torch.cat((IDS_TA, IDS_TA.flip(0)))
-    both = mean_balance(scores_TE, ids_TA, sequences=2, devices=4, devices_per_token=2)
-    one = balance(SCORES_TE, IDS_TA, devices=4, devices_per_token=2)
-    assert torch.allclose(torch.stack(both), torch.stack(one))
-
-
 def test_gradient_pushes_affinity_away_from_the_crowded_expert():
     scores_TE = SCORES_TE.clone().requires_grad_()
     balance(scores_TE, IDS_TA, devices=4, devices_per_token=2).expert.backward()
     assert scores_TE.grad is not None
     assert scores_TE.grad[0, 0] > scores_TE.grad[0, 7]
+
+
+def test_the_correction_bias_moves_towards_the_idle_and_away_from_the_crowded():
+    bias_E = torch.tensor([0.5, 0.0, -0.5, 0.0])
+    moved_E = corrected(bias_E, torch.tensor([9, 2, 4, 5]), speed=0.001)
+    assert torch.allclose(moved_E - bias_E, torch.tensor([-0.001, 0.001, 0.001, 0.0]))

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
+from model.training import corpus, tokenizer
+from model.training.ahead import Ahead
 from model.training.batches import Batches
+from model.training.generated import Exercises
 
 
 @pytest.fixture
@@ -36,7 +39,20 @@ def test_parts_keep_whole_sequences(batches):
     assert parts[1].ids_T.equal(batch.ids_T[128:])
 
 
-def test_some_sequences_repeat_their_own_start(batches):
-    rows = batches.draw(0, tokens=512 * 100, length=512).targets_T.view(100, 512).tolist()
-    periods = [next((p for p in range(8, 128) if row[p:] == row[:-p]), None) for row in rows]
-    assert 5 < sum(period is not None for period in periods) < 40
+def test_exercises_take_their_share_of_the_sequences(corpus_folder):
+    words = tokenizer.learn(corpus.read(corpus_folder, standard_library=False), vocabulary=300)
+    stream = np.full(4000, 299, dtype=np.uint16)
+    batches = Batches({"a": stream}, seed=1, exercises=Exercises(words))
+    rows = batches.draw(0, tokens=64 * 200, length=64, exercises=0.3).targets_T.view(200, 64)
+    assert 30 < int((rows != 299).any(dim=1).sum()) < 90
+    assert int((batches.draw(0, tokens=64 * 200, length=64).targets_T != 299).sum()) == 0
+
+
+def test_batches_drawn_ahead_are_the_same(batches):
+    ahead = Ahead(batches, workers=1)
+    try:
+        for step in range(3):
+            drawn = ahead.draw(step, tokens=256, length=32)
+            assert drawn.ids_T.equal(batches.draw(step, tokens=256, length=32).ids_T)
+    finally:
+        ahead.close()

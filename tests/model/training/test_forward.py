@@ -2,7 +2,6 @@ import torch
 from torch.nn import functional as F
 
 from model.network.decoder import Decoder, Step
-from model.network.weights import bind
 from model.training import parameters
 from model.training.cross_entropy import head_cross_entropy
 from model.training.forward import hidden
@@ -10,7 +9,7 @@ from model.training.heads import attention_maps
 
 
 def test_training_forward_equals_the_decoder(config):
-    weights = bind(config, parameters.initial(config, seed=1))
+    weights = parameters.bound(config, parameters.initial(config, seed=1))
     decoder = Decoder(config, weights)
     ids_BT = torch.randint(0, config.vocab_size, (2, 200))
     x_TD, routings = hidden(
@@ -36,7 +35,7 @@ def test_head_cross_entropy_has_the_gradients_of_the_plain_one():
 
 
 def test_attention_maps_are_causal_and_sum_to_one(config):
-    decoder = Decoder(config, bind(config, parameters.initial(config, seed=1)))
+    decoder = Decoder(config, parameters.bound(config, parameters.initial(config, seed=1)))
     for weights_HQK, _ in attention_maps(decoder, torch.arange(9)):
         assert torch.allclose(weights_HQK.sum(dim=-1), torch.ones(config.heads, 9))
         assert weights_HQK.triu(1).abs().max() == 0
@@ -44,7 +43,7 @@ def test_attention_maps_are_causal_and_sum_to_one(config):
 
 def test_training_gradients_equal_the_decoder_s(config):
     leaves = parameters.working_copies(parameters.initial(config, seed=1), torch.float32)
-    weights = bind(config, leaves)
+    weights = parameters.bound(config, leaves)
     decoder = Decoder(config, weights)
     ids_T = torch.randint(0, config.vocab_size, (2 * 150,))
     rotation_TR = decoder.rotations.rows(0, 150, length=150).repeat(2, 1)

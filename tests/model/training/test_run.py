@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from model.network.decoder import Decoder
 from model.network.weights import bind
-from model.training import corpus, tokenizer
+from model.training import corpus, parameters, tokenizer
 from model.training.batches import Batches
 from model.training.publish import publish
 from model.training.run import Run, load_state
@@ -22,7 +23,7 @@ def domains(corpus_folder):
 
 @pytest.fixture
 def new_run(config, recipe, domains, tmp_path):
-    def make(name):
+    def make(name, config=config, recipe=recipe):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         words = tokenizer.learn_once(domains, vocabulary=config.vocab_size, file=folder / "tokenizer.json")
@@ -34,9 +35,9 @@ def new_run(config, recipe, domains, tmp_path):
 
 def test_a_run_learns(new_run):
     run, schedule = new_run("a"), Schedule(256, 1024, 100 * STEP_TOKENS)
-    first = run.step(schedule).cross_entropy
+    first = float(run.step(schedule).cross_entropy)
     for _ in range(24):
-        last = run.step(schedule).cross_entropy
+        last = float(run.step(schedule).cross_entropy)
     assert last < first - 1
 
 
@@ -75,7 +76,7 @@ def test_published_folder_loads_in_transformers_with_equal_logits(
         tokenizer.learn_once(domains, vocabulary=300, file=out / "tokenizer.json").encode("the fox").ids
     )
     assert AutoTokenizer.from_pretrained(out)("the fox").input_ids == ids_T.tolist()
-    weights = {name: tensor.to(torch.bfloat16).float() for name, tensor in run.masters.items()}
+    weights = {name: tensor.to(torch.bfloat16).float() for name, tensor in parameters.separate(run.masters).items()}
     decoder = Decoder(config, bind(config, weights))
     logits_TV = decoder.step(ids_T, decoder.new_cache(), logits="all")
     with torch.no_grad():
@@ -86,3 +87,22 @@ def test_published_folder_loads_in_transformers_with_equal_logits(
     assert facts["training"]["tokens"] == 8 * STEP_TOKENS
     assert "- Someone" in (out / "README.md").read_text(encoding="utf-8")
     assert (out / "LICENSES" / "MIT.txt").exists()
+
+
+def test_a_run_with_correction_biases_moves_them_by_the_load_alone(new_run, config, recipe):
+    router = replace(config.router, method="noaux_tc", scoring="sigmoid", normalise=True)
+    run = new_run("a", config=replace(config, router=router), recipe=replace(recipe, balance="bias"))
+    run.step(Schedule(256, 1024, 100 * STEP_TOKENS))
+    bias_E = run.masters["model.layers.1.mlp.gate.e_score_correction_bias"]
+    assert torch.isclose(bias_E.abs(), torch.tensor(0.001)).logical_or(bias_E == 0).all()
+    assert bias_E.min() < 0 < bias_E.max()
+
+
+def test_the_history_tells_how_even_each_layer_was(new_run):
+    run = new_run("a")
+    run.train(Schedule(256, 256, 20 * STEP_TOKENS))
+    (line,) = (run.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    told = json.loads(line)
+    assert told["tokens"] == 20 * STEP_TOKENS
+    assert len(told["expert_max_violation"]) == len(told["device_max_violation"]) == 1
+    assert told["expert_max_violation"][0] >= told["device_max_violation"][0] >= 0
