@@ -32,6 +32,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     _data(commands.add_parser("data", help="write the numbers behind a view of a recording to an .npz file"))
     _render(commands.add_parser("render", help="paint a view of a recording to a picture"))
     _verify(commands.add_parser("verify", help="prove rebuilt attention and absorbed decoding on a checkpoint"))
+    _profile(commands.add_parser("profile", help="count what each expert is chosen for, over a folder of texts"))
     _bench(commands.add_parser("bench", help="measure speed"))
     return parser.parse_args(arguments)
 
@@ -175,6 +176,15 @@ def _render(parser: argparse.ArgumentParser) -> None:
 
 def _verify(parser: argparse.ArgumentParser) -> None:
     _named(parser)
+    _json(parser)
+
+
+def _profile(parser: argparse.ArgumentParser) -> None:
+    _named(parser)
+    parser.add_argument("--texts", required=True, type=path, metavar="FOLDER", help="text files, one a domain")
+    parser.add_argument("--tokens", type=whole, default=8192, metavar="N", help="tokens to read of each text at most")
+    parser.add_argument("--title", default="", metavar="WORDS", help="what the texts are (default: the folder's name)")
+    parser.add_argument("--out", required=True, type=path, metavar="FILE", help="JSON; DIR/experts.json is found again")
     _json(parser)
 
 

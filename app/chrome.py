@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication
 from app.parts import Parts
 from app.running_text import running_text
 from app.runs import Run
-from app.state import LoadProgress, State
+from app.state import LoadProgress, ProfileProgress, State
 from model.config import DtypeName
 from model.messages import CheckpointSummary, Describe
 from widgets.checkpoint_facts import CheckpointFacts, DeviceChoice
@@ -19,7 +19,7 @@ from widgets.notice_bar import NoticeTone
 translate = QCoreApplication.translate
 
 FAMILY_NAMES = {"deepseek_v2": "DeepSeek-V2", "deepseek_v3": "DeepSeek-V3"}
-NOTICE_TONES: dict[str, NoticeTone] = {"restart": "error", "notes": "info"}
+NOTICE_TONES: dict[str, NoticeTone] = {"restart": "error", "notes": "info", "profile": "info"}
 RATE_FROM = 0.5  # seconds; a rate of less time is a guess
 RECORDING_LIMIT = 10**9  # bytes a run may hold in memory
 
@@ -91,6 +91,9 @@ def show_status(parts: Parts, state: State) -> None:
     if loading is not None:
         fraction = loading.done / loading.total if loading.total else None
         parts.status.show_progress(_loading(loading), fraction, cancellable=not loading.cancelling)
+    elif state.profiling is not None:
+        done = state.profiling.done / state.profiling.total if state.profiling.total else None
+        parts.status.show_progress(_profiling(state.profiling), done, cancellable=not state.profiling.cancelling)
     else:
         parts.status.hide_progress()
 
@@ -105,6 +108,7 @@ def show_notices(parts: Parts, before: State, state: State) -> None:
         actions = {
             "restart": translate("chrome", "Restart the engine"),
             "raw": translate("chrome", "Use raw prompt"),
+            "profile": translate("chrome", "Show the profile"),
         }
         tone = NOTICE_TONES.get(notice.key, "warn")
         parts.notices.show_notice(notice.text, tone=tone, action=actions.get(notice.key), key=notice.key)
@@ -253,6 +257,17 @@ def _loading(loading: LoadProgress) -> str:
         left = duration_text((loading.total - loading.done) / rate)
         words.append(translate("chrome", "{} left").format(left))
     return " · ".join(words)
+
+
+def _profiling(progress: ProfileProgress) -> str:
+    """What is being counted, and how far it is."""
+    name = Path(progress.texts).name
+    if progress.cancelling:
+        return translate("chrome", "cancelling {}…").format(name)
+    if not progress.total:
+        return translate("chrome", "profiling experts · reading {}").format(name)
+    told = translate("chrome", "profiling experts over {} · {:,} of {:,} tokens")
+    return told.format(name, progress.done, progress.total)
 
 
 def _ending(run: Run) -> str:

@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.runs import Run
+from model.expert_profile import ExpertProfile
 from model.lenses.balance import Load, count
 from model.lenses.routing import coactivation, counts, weight_sums
 from model.placement import Placement, PlacementName, place
+from widgets.routing.profile_data import LayerDomains, layer_domains
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Counter:
     def __init__(self) -> None:
         self._derived: Derived | None = None
         self._pairs: tuple[str, int, int, NDArray[np.int64]] | None = None
+        self._domains: tuple[ExpertProfile, int, LayerDomains | None] | None = None
 
     def derived(self, run: Run, name: PlacementName, devices: int) -> Derived | None:
         """Counts over all tokens of the run; None for a dense model."""
@@ -50,6 +53,13 @@ class Counter:
             known = self._begin(run, name, devices)
         self._derived = _counted(known, run)
         return self._derived
+
+    def domains(self, profile: ExpertProfile, layer: int) -> LayerDomains | None:
+        """One layer's share of a profile; None for a layer without experts."""
+        known = self._domains
+        if known is None or known[0] is not profile or known[1] != layer:
+            known = self._domains = (profile, layer, layer_domains(profile, layer))
+        return known[2]
 
     def pairs(self, run: Run, row: int) -> NDArray[np.int64]:
         """How often two experts of one MoE layer fired for the same token, [E, E]; diagonal: tokens per expert."""

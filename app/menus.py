@@ -65,6 +65,7 @@ class Menus(QObject):
         menu.addMenu(self._sample_menu())
         self._add(menu, self.tr("Stop"), self._session.back_out, "Esc")
         self._add(menu, self.tr("Prove this model"), self._session.prove, "Ctrl+P")
+        self._add(menu, self.tr("Profile experts over texts…"), self._choose_texts)
         menu.addSeparator()
         self._add(menu, self.tr("Restart the engine"), self._session.start_engine)
 
@@ -182,10 +183,13 @@ class Menus(QObject):
     def _choose_recording(self) -> None:
         self._ask_for_folder(self.tr("Open recording"))
 
-    def _ask_for_folder(self, title: str) -> None:
+    def _choose_texts(self) -> None:
+        self._ask_for_folder(self.tr("Folder of texts, one a domain"), then=self._session.profile_experts)
+
+    def _ask_for_folder(self, title: str, *, then: Callable[[str], object] | None = None) -> None:
         dialog = QFileDialog(self._window, title)
         dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(self.path_chosen)
+        dialog.fileSelected.connect(then or self.path_chosen.emit)
         dialog.open()
 
     def _pop_up_export(self) -> None:

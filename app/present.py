@@ -23,6 +23,7 @@ from widgets.devices.devices_view import DevicesView
 from widgets.memory.memory_series import MemorySeries
 from widgets.memory.memory_view import MemoryView
 from widgets.routing.data import ExpertReads, RouterScores, RoutingTokens, RoutingTotals
+from widgets.routing.profile_data import LayerDomains
 from widgets.routing.routing_view import RoutingView
 from widgets.timeline import Timeline
 from widgets.token_strip import TokenStrip
@@ -65,8 +66,11 @@ def show_attention(view: AttentionView, state: State) -> None:
 def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
     """Token × expert of the selected layer, and layer × expert totals."""
     run = state.run
+    view.show_profile(*_profile_of(state, counter))
     derived = counter.derived(run, state.choices.placement, device_count(state)) if run else None
     if run is None or not run.tokens:
+        view.show_mode(state.choices.routing_mode)
+        view.show_selection(state.selection)
         view.clear(
             translate("present", "Which experts every token goes to appears here, layer by layer. Run a prompt.")
         )
@@ -109,6 +113,20 @@ def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
         RouterScores(scores.layer, scores.tokens, scores.scores.numpy()) if scores is not None and current else None
     )
     view.show_selection(state.selection)
+
+
+def _profile_of(state: State, counter: Counter) -> tuple[LayerDomains | None, str]:
+    """The selected layer's share of the open model's profile, or none and what to do about it."""
+    run, model, layer = state.run, state.model, state.selection.layer
+    if model is None or state.profile is None:
+        return None, translate(
+            "present",
+            "Nothing is known yet of what these experts are chosen for: Run > Profile experts counts it over texts.",
+        )
+    if run is not None and run.info.checkpoint_path != model.summary.path:
+        return None, translate("present", "This run is of another model than the open one, whose profile is known.")
+    found = counter.domains(state.profile, layer)
+    return found, translate("present", "layer {0} is dense: it has no experts to profile.").format(layer)
 
 
 def show_devices(view: DevicesView, state: State, counter: Counter) -> None:

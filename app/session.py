@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.bridge import EngineBridge
 from app.questions import Questions, View
 from app.selecting import select, select_run
-from app.state import LoadProgress, Notice, State, apply, died, ended, noted, retire
+from app.state import LoadProgress, Notice, ProfileProgress, State, apply, died, ended, noted, retire
 from model.config import Sampling
 from model.messages import (
     AttentionShown,
@@ -24,6 +24,8 @@ from model.messages import (
     OpenCheckpoint,
     Opened,
     OpenRecording,
+    ProfileExperts,
+    ReadAbout,
     Ready,
     RowShown,
     ScoresShown,
@@ -33,6 +35,7 @@ from model.messages import (
 from widgets.selection import Selection
 
 FRAME_MS = 33  # at most 30 redraws a second
+PROFILE_TOKENS = 4096  # of each text: about a minute for a small model and a dozen texts
 PATIENCE = 10.0  # seconds without a heartbeat before the engine counts as silent
 
 
@@ -74,7 +77,7 @@ class Session(QObject):
         self._watch.start()
         self._questions.forget()
         self._replaced.clear()
-        state = replace(retire(self.state), engine="starting", loading=None, describing=None)
+        state = replace(retire(self.state), engine="starting", loading=None, describing=None, profiling=None)
         self._set(replace(state, notices=_without(state, "restart")))
         self._bridge.start()
         # A checkpoint that the engine died of is tried again only when there is no better one.
@@ -123,6 +126,23 @@ class Session(QObject):
             self._set(replace(self.state, loading=replace(loading, cancelling=True)))
             self._send(Stop(request=self._bridge.next_request(), target=loading.request))
 
+    def profile_experts(self, folder: str) -> None:
+        """Count what the open model's experts are chosen for over the texts of a folder; runs go on beside it."""
+        if self.state.model is None:
+            self.say(self.tr("No model is open yet; wait for it, or open a checkpoint."))
+            return
+        self._cancel_profile()
+        request = self._bridge.next_request()
+        self._set(replace(self.state, profiling=ProfileProgress(request, folder)))
+        self._send(ProfileExperts(request=request, texts=folder, tokens=PROFILE_TOKENS))
+
+    def cancel_progress(self) -> None:
+        """Stop what the status line shows the progress of."""
+        if self.state.loading is not None:
+            self.cancel_load()
+        else:
+            self._cancel_profile()
+
     def submit(
         self,
         prompt: str,
@@ -162,8 +182,10 @@ class Session(QObject):
             self.decline()
         elif self.state.loading is not None:
             self.cancel_load()
-        else:
+        elif self.state.running or self.state.profiling is None:
             self.stop()
+        else:
+            self._cancel_profile()
 
     def open_recording(self, folder: str) -> None:
         """Open a run folder; it shows like a live run."""
@@ -238,7 +260,14 @@ class Session(QObject):
         self._set(replace(self.state, describing=asked))
         self._send(asked)
 
+    def _cancel_profile(self) -> None:
+        profiling = self.state.profiling
+        if profiling is not None and not profiling.cancelling:
+            self._set(replace(self.state, profiling=replace(profiling, cancelling=True)))
+            self._send(Stop(request=self._bridge.next_request(), target=profiling.request))
+
     def _load(self, command: OpenCheckpoint) -> None:
+        self._cancel_profile()  # it would be one of the model before
         before, request = self.state.loading, self._bridge.next_request()
         self._tried = structs.replace(command, request=request)
         self._load_began = time.monotonic()
@@ -278,6 +307,7 @@ class Session(QObject):
             if self._tried is not None and self._tried.request == event.request:
                 self._opened = self._tried
             self.prove()
+            self._send(ReadAbout(request=self._bridge.next_request(), path=event.summary.path))
         self.told.emit(event)
 
     def _applied(self, event: Event) -> State:

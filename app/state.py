@@ -7,7 +7,9 @@ from typing import Literal, assert_never
 from msgspec import structs
 
 from app.runs import Run, grow, new_columns
+from model.expert_profile import ExpertProfile
 from model.messages import (
+    About,
     Aggregated,
     AttentionShown,
     CellShown,
@@ -29,6 +31,8 @@ from model.messages import (
     Measured,
     Opened,
     PictureShown,
+    Profiled,
+    Profiling,
     Quantity,
     RanksShown,
     ReadingShown,
@@ -67,6 +71,17 @@ class LoadProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileProgress:
+    """Experts are being profiled over the texts of a folder; in tokens."""
+
+    request: int
+    texts: str
+    done: int = 0
+    total: int = 0
+    cancelling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """Answers of the engine to the views' questions; each stays until a newer one arrives."""
 
@@ -98,7 +113,7 @@ class Notice:
     """Something that a person should read; `key` tells which button to offer, and what it takes the place of."""
 
     text: str
-    key: Literal["", "restart", "raw", "notes"] = ""
+    key: Literal["", "restart", "raw", "notes", "profile"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +127,9 @@ class State:
     planned: Describe | None = None  # what `described` answers
     describing: Describe | None = None  # what has been asked and not been answered
     loading: LoadProgress | None = None
+    about: About | None = None  # what lies beside the open model's weights
+    profile: ExpertProfile | None = None  # of the open model's experts
+    profiling: ProfileProgress | None = None
     proving: int = 0  # the request number of a running Verify
     running: int = 0  # the request number of a live run
     runs: tuple[Run, ...] = ()
@@ -146,6 +164,16 @@ def apply(state: State, event: Event) -> State:
             return replace(state, loading=replace(state.loading, done=event.done, total=event.total))
         case Opened():
             return _open(state, event)
+        case About():
+            if state.model is None or event.path != state.model.summary.path:
+                return state
+            return replace(state, about=event, profile=state.profile or event.profile)
+        case Profiling():
+            if state.profiling is None or state.profiling.request != event.request:
+                return state
+            return replace(state, profiling=replace(state.profiling, done=event.done, total=event.total))
+        case Profiled():
+            return _profiled(state, event)
         case Started():
             return _start(state, event)
         case Grown():
@@ -191,8 +219,19 @@ def _open(state: State, event: Opened) -> State:
         state,
         loading=state.loading if later else None,
         model=OpenModel(event.summary, event.device, event.dtype, event.budget_bytes),
+        about=None,
+        profile=None,
         notices=notices,
     )
+
+
+def _profiled(state: State, event: Profiled) -> State:
+    state = ended(state, event.request)
+    if state.model is None or event.path != state.model.summary.path:
+        return state
+    made = event.profile
+    said = f"The experts of {made.model} are profiled: {made.tokens:,} tokens, {len(made.domains)} domains."
+    return replace(state, profile=made, notices=noted(state.notices, Notice(said, key="profile")))
 
 
 def _start(state: State, event: Started) -> State:
@@ -219,7 +258,8 @@ def _with_run(state: State, name: str, change: Callable[[Run], Run]) -> State:
 
 
 def _fail(state: State, event: Failed) -> State:
-    cancelled = state.loading is not None and state.loading.request == event.request and state.loading.cancelling
+    long = (state.loading, state.profiling)
+    cancelled = any(work is not None and work.request == event.request and work.cancelling for work in long)
     state = ended(state, event.request)
     # Who cancels a load need not be told that it was cancelled.
     return state if cancelled else replace(state, notices=noted(state.notices, Notice(event.message)))
@@ -231,6 +271,7 @@ def ended(state: State, request: int) -> State:
         state,
         loading=None if state.loading and state.loading.request == request else state.loading,
         describing=None if state.describing and state.describing.request == request else state.describing,
+        profiling=None if state.profiling and state.profiling.request == request else state.profiling,
         running=0 if state.running == request else state.running,
         proving=0 if state.proving == request else state.proving,
     )
@@ -267,6 +308,7 @@ def died(state: State, cause: str) -> State:
         proving=0,
         describing=None,
         loading=None,
+        profiling=None,
         resident_bytes=0,
         unreclaimable_bytes=0,
         notices=noted(state.notices, Notice(cause, key="restart")),

@@ -59,7 +59,7 @@ class MainWindow(QMainWindow):
         moved = everything or seen != (state.runs, state.current, state.selection, state.choices)
         if moved or before.shown != state.shown:
             present.show_attention(parts.attention, state)
-        if moved or before.shown.scores is not state.shown.scores:
+        if moved or before.shown.scores is not state.shown.scores or before.profile is not state.profile:
             present.show_routing(parts.routing, state, self._counter)
         if moved:
             self._look_at(parts.attention.wanted())
@@ -159,7 +159,7 @@ class MainWindow(QMainWindow):
         parts.top.proof_wanted.connect(session.prove)
         parts.top.theme_wanted.connect(self.theme_wanted)
         parts.status.stop_wanted.connect(session.stop)
-        parts.status.cancel_wanted.connect(session.cancel_load)
+        parts.status.cancel_wanted.connect(session.cancel_progress)
         parts.sheet.accepted_with.connect(self._accept)
         parts.sheet.plan_wanted.connect(self._plan)
         parts.sheet.declined.connect(session.decline)
@@ -195,6 +195,9 @@ class MainWindow(QMainWindow):
         elif key == "raw":
             self.parts.prompt.show_style("raw")
             self.parts.prompt.focus_prompt()
+            self.session.dismiss_notice(key)
+        elif key == "profile":
+            self.session.choose("routing_mode", "profile")
             self.session.dismiss_notice(key)
 
     # ---- from outside ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from model.config import ModelConfig, Sampling
+from model.expert_profile import ExpertProfile
 from model.lens_messages import AggregateAttention as AggregateAttention
 from model.lens_messages import Aggregated as Aggregated
 from model.lens_messages import AskHeads as AskHeads
@@ -259,6 +260,25 @@ class Measure(Message, frozen=True, eq=False):
     what: Literal["decode", "prefill", "growth"] = "decode"
 
 
+class ProfileExperts(Message, frozen=True, eq=False):
+    """Count what the open model's experts are chosen for; answered by Profiling…, then Profiled.
+
+    `texts` is a folder of text files, one a domain, of each of which so many `tokens` are read at most; `title`
+    says what they are (empty: the folder's name). With `file` the profile is also written there.
+    """
+
+    texts: str
+    tokens: int = 8192
+    title: str = ""
+    file: str = ""
+
+
+class ReadAbout(Message, frozen=True, eq=False):
+    """What lies beside a checkpoint's weights: its card, licence and expert profile; answered by About."""
+
+    path: str
+
+
 class Shutdown(Message, frozen=True, eq=False):
     """End the engine."""
 
@@ -285,6 +305,8 @@ Command = (
     | Verify
     | Extract
     | Measure
+    | ProfileExperts
+    | ReadAbout
     | Shutdown
 )
 
@@ -434,6 +456,34 @@ class Measured(Message, frozen=True, eq=False):
     notes: list[str]
 
 
+class Profiling(Message, frozen=True, eq=False):
+    """Progress of a profile, in tokens."""
+
+    done: int
+    total: int
+
+
+class Profiled(Message, frozen=True, eq=False):
+    """What the experts of the checkpoint at `path` are chosen for."""
+
+    path: str
+    profile: ExpertProfile
+
+
+class About(Message, frozen=True, eq=False):
+    """What was found beside a checkpoint. Texts are outside text as it stands, cut to a bound; empty: none.
+
+    `report` has the checkpoint's own figures by name; `profile` is one that fits this checkpoint.
+    """
+
+    path: str
+    card: str = ""
+    licence: str = ""
+    report: dict[str, float] = msgspec.field(default_factory=dict)
+    profile: ExpertProfile | None = None
+    notes: list[str] = msgspec.field(default_factory=list)
+
+
 class Failed(Message, frozen=True, eq=False):
     """The request could not be served: one sentence that names the cause and the remedy."""
 
@@ -472,6 +522,9 @@ Event = (
     | Verified
     | Extracted
     | Measured
+    | Profiling
+    | Profiled
+    | About
     | Failed
     | Heartbeat
 )

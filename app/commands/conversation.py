@@ -19,11 +19,12 @@ from model.messages import (
     Heartbeat,
     Measured,
     Opened,
+    Profiled,
     Verified,
 )
 from model.problems import Problem
 
-LAST = (Described, Opened, Finished, Verified, Extracted, Measured)  # kinds that end the answer to a command
+LAST = (Described, Opened, Finished, Verified, Extracted, Measured, Profiled)  # kinds that end the answer to a command
 
 
 class Conversation(AbstractContextManager["Conversation"]):

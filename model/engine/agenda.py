@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from model.messages import (
+    About,
     AttentionShown,
     Described,
     Event,
@@ -23,6 +24,7 @@ from model.messages import (
     LatentsShown,
     Measured,
     Opened,
+    Profiled,
     RowShown,
     ScoresShown,
     Started,
@@ -33,7 +35,10 @@ from model.problems import Problem
 Work = Generator[Event | None, None, None]
 
 RUN_SHARE = 2.0  # seconds for the run after each second that questions took
-LAST = (Described, Opened, Finished, AttentionShown, RowShown, ScoresShown, LatentsShown, Verified, Extracted, Measured)
+LAST = (
+    *(Described, Opened, Finished, AttentionShown, RowShown, ScoresShown, LatentsShown, Verified, Extracted, Measured),
+    *(Profiled, About),
+)
 OUT_OF_MEMORY = "Not enough memory for this: use a shorter prompt, a smaller model or a smaller dtype."
 BUG = "The engine made a mistake ({name}) and gave this up; the log on stderr has the details."
 

@@ -7,12 +7,14 @@ from typing import assert_never
 import torch
 
 from model.engine import answers, lens_answers, threads
+from model.engine.about import about
 from model.engine.agenda import Agenda, Job
 from model.engine.extract import extract
 from model.engine.generate import generate
 from model.engine.inbox import Inbox
 from model.engine.measure import measure
 from model.engine.opened import opening
+from model.engine.profile import profile
 from model.engine.reopening import reopen
 from model.engine.reporter import CONGESTED_SECONDS
 from model.engine.runs import Engine
@@ -29,6 +31,8 @@ from model.messages import (
     MeasureDrift,
     OpenCheckpoint,
     OpenRecording,
+    ProfileExperts,
+    ReadAbout,
     Ready,
     ShowAttention,
     ShowCell,
@@ -94,6 +98,10 @@ def _put(command: Command, engine: Engine, agenda: Agenda, inbox: Inbox) -> None
             agenda.add_run(Job(request, verify(command, engine)))
         case Measure():
             agenda.add_run(Job(request, measure(command, engine)))
+        case ProfileExperts():
+            agenda.add_load(Job(request, profile(command, engine)))  # beside runs, as a load goes
+        case ReadAbout():
+            agenda.add_question(Job(request, about(command)))
         case Describe():
             agenda.add_question(Job(request, answers.describe(command)))
         case ShowAttention():

@@ -5,7 +5,9 @@ from msgspec import structs
 
 from app.session import Session
 from model.config import Sampling
+from model.expert_profile import ExpertCounts, ExpertProfile, LayerProfile
 from model.messages import (
+    About,
     Describe,
     Described,
     Failed,
@@ -13,6 +15,10 @@ from model.messages import (
     Heartbeat,
     Loading,
     OpenCheckpoint,
+    Profiled,
+    ProfileExperts,
+    Profiling,
+    ReadAbout,
     Ready,
     ShowAttention,
     Stop,
@@ -36,6 +42,16 @@ def session(bridge) -> Session:
     session.open_checkpoint("/models/tiny")
     bridge.received.emit(opened(bridge.of(OpenCheckpoint)[0].request))
     return session
+
+
+PROFILE = ExpertProfile(
+    model="tiny",
+    fingerprint="f",
+    texts="texts",
+    domains=["en"],
+    domain_tokens=[10],
+    layers=[LayerProfile(1, [ExpertCounts([5])] * 4), LayerProfile(2, [ExpertCounts([5])] * 4)],
+)
 
 
 def run_prompt(session: Session, bridge: FakeBridge) -> int:
@@ -301,3 +317,68 @@ def test_a_heartbeat_tells_the_memory_that_is_kept(session, bridge):
     assert (session.state.resident_bytes, session.state.unreclaimable_bytes) == (9, 4)
     bridge.died.emit("Engine stopped (signal 9)")
     assert session.state.unreclaimable_bytes == 0
+
+
+def test_what_lies_beside_a_model_is_asked_for_once_it_is_open_and_goes_with_it(session, bridge):
+    asked = bridge.of(ReadAbout)
+    assert [command.path for command in asked] == ["/models/tiny"]
+    bridge.received.emit(About(request=asked[0].request, path="/models/tiny", card="# tiny", profile=PROFILE))
+    assert session.state.about.card == "# tiny"
+    assert session.state.profile is PROFILE
+    bridge.received.emit(About(request=99, path="/models/another", card="late"))
+    assert session.state.about.card == "# tiny"
+    session.open_checkpoint("/models/other")
+    bridge.received.emit(opened(bridge.of(OpenCheckpoint)[1].request))
+    assert session.state.about is None
+    assert session.state.profile is None
+
+
+def test_a_profile_goes_on_beside_a_run_and_is_told_when_it_is_done(session, bridge):
+    session.profile_experts("/texts")
+    command = bridge.of(ProfileExperts)[0]
+    assert (command.texts, command.file) == ("/texts", "")
+    bridge.received.emit(Profiling(request=command.request, done=5, total=10))
+    run_prompt(session, bridge)
+    assert session.state.running
+    assert (session.state.profiling.done, session.state.profiling.total) == (5, 10)
+    bridge.received.emit(Profiling(request=99, done=9, total=10))
+    assert session.state.profiling.done == 5
+    bridge.received.emit(Profiled(request=command.request, path="/models/tiny", profile=PROFILE))
+    assert session.state.profiling is None
+    assert session.state.profile is PROFILE
+    assert session.state.notices[-1].key == "profile"
+    assert "10 tokens" in session.state.notices[-1].text
+
+
+def test_a_profile_can_be_cancelled_and_nobody_is_told_that_it_was(session, bridge):
+    session.profile_experts("/texts")
+    request = bridge.of(ProfileExperts)[0].request
+    session.cancel_progress()
+    session.cancel_progress()
+    assert [stop.target for stop in bridge.of(Stop)] == [request]
+    assert session.state.profiling.cancelling
+    bridge.received.emit(Failed(request=request, message="Stopped before it was done."))
+    assert session.state.profiling is None
+    assert session.state.notices == ()
+
+
+def test_a_profile_is_given_up_for_another_model_and_refused_without_one(session, bridge):
+    session.profile_experts("/texts")
+    request = bridge.of(ProfileExperts)[0].request
+    session.open_checkpoint("/models/other")
+    assert [stop.target for stop in bridge.of(Stop)] == [request]
+    bridge.received.emit(Profiled(request=request, path="/models/elsewhere", profile=PROFILE))
+    assert session.state.profile is None
+    empty = Session(FakeBridge())
+    empty.profile_experts("/texts")
+    assert "No model" in empty.state.notices[0].text
+
+
+def test_escape_cancels_a_profile_only_when_no_run_goes_on(session, bridge):
+    session.profile_experts("/texts")
+    running = run_prompt(session, bridge)
+    session.back_out()
+    assert [stop.target for stop in bridge.of(Stop)] == [running]
+    bridge.received.emit(finished(request=running))
+    session.back_out()
+    assert bridge.of(Stop)[-1].target == bridge.of(ProfileExperts)[0].request

@@ -15,6 +15,9 @@ from widgets.routing.grid import token_grid, total_grid
 from widgets.routing.layout import Cell
 from widgets.routing.marks import rank_of, score_of, weight_of
 from widgets.routing.painting import Words
+from widgets.routing.profile_data import LayerDomains
+from widgets.routing.profile_line import ProfileLine
+from widgets.routing.profile_page import ProfilePage
 from widgets.routing.reads_line import ReadsLine
 from widgets.segmented import Segmented
 from widgets.selection import Selection
@@ -22,10 +25,10 @@ from widgets.token_text import visible
 
 
 class RoutingView(Panel):
-    """Token × expert of one layer, or layer × expert of the whole run.
+    """Token × expert of one layer, layer × expert of the whole run, or what the layer's experts are chosen for.
 
-    Signals: `token_chosen(int)`, `expert_chosen(int)`, `layer_chosen(int)`, `mode_chosen(str)` ("tokens" or
-    "layers"), `hovered_text(str)`, empty when the mouse leaves.
+    Signals: `token_chosen(int)`, `expert_chosen(int)`, `layer_chosen(int)`, `mode_chosen(str)` ("tokens",
+    "layers" or "profile"), `hovered_text(str)`, empty when the mouse leaves.
     """
 
     token_chosen = Signal(int)
@@ -50,15 +53,21 @@ class RoutingView(Panel):
             Words(self.tr("margin"), self.tr("device {0}"), self.tr("zero experts"), self.tr("■ NaN")), self
         )
         self._reads = ReadsLine(self)
+        self._profile: LayerDomains | None = None
+        self._no_profile = ""
+        self._page, self._line = ProfilePage(self), ProfileLine(self)
+        self._page.expert_chosen.connect(self.expert_chosen)
+        self._page.hovered_text.connect(self.hovered_text)
         self._canvas.setAccessibleName(self.tr("Routing map"))
         self._canvas.row_chosen.connect(self._choose_row)
         self._canvas.expert_chosen.connect(self.expert_chosen)
         self._canvas.cell_hovered.connect(self._hover)
         self._canvas.pooling_changed.connect(self._say_again)
-        self._switch = Segmented([("tokens", self.tr("tokens")), ("layers", self.tr("layers"))], self)
+        modes = (("tokens", self.tr("tokens")), ("layers", self.tr("layers")), ("profile", self.tr("profile")))
+        self._switch = Segmented(list(modes), self)
         self._switch.chosen.connect(self._choose_mode)
         self.add_tool(self._switch)
-        self.set_body(_stacked(self, self._canvas, self._reads))
+        self.set_body(_stacked(self, self._canvas, self._page, self._line, self._reads))
         self.clear()
 
     def show_tokens(self, texts: Sequence[str]) -> None:
@@ -85,6 +94,16 @@ class RoutingView(Panel):
         """What experts cost where not all are in memory, in a line below the map; None: nothing."""
         self._reads.show_reads(reads)
 
+    def show_profile(self, layer: LayerDomains | None, otherwise: str) -> None:
+        """What the layer's experts are chosen for; None: nothing is known, and `otherwise` says why or what to do."""
+        if layer is None and self._profile is None and otherwise == self._no_profile:
+            return
+        self._profile, self._no_profile = layer, otherwise
+        self._page.show_layer(layer)
+        self._line.show_expert(layer, self._selection.expert)
+        if self._mode == "profile":
+            self._refresh()
+
     def show_scores(self, scores: RouterScores | None) -> None:
         """Router scores of a range of tokens: the hover then also knows experts that were not chosen."""
         self._scores = scores
@@ -92,14 +111,16 @@ class RoutingView(Panel):
     def show_selection(self, selection: Selection) -> None:
         """Frame the selected token (or layer) and mark the selected expert's column."""
         self._selection = selection
+        self._page.show_expert(selection.expert)
         self._mark()
 
     def show_palette(self, palette: Palette) -> None:
         """Take other colours."""
         self._canvas.show_palette(palette)
+        self._page.show_palette(palette)
 
     def show_mode(self, mode: str) -> None:
-        """Switch to "tokens" or "layers"; emits nothing."""
+        """Switch to "tokens", "layers" or "profile"; emits nothing."""
         if mode == self._mode:
             return
         self._mode = mode
@@ -123,6 +144,14 @@ class RoutingView(Panel):
     # Drawing
 
     def _refresh(self) -> None:
+        self._canvas.setVisible(self._mode != "profile")
+        self._page.setVisible(self._mode == "profile")
+        if self._mode == "profile":
+            if self._profile is None:
+                self.show_hint(self._empty_text())
+            else:
+                self._mark()
+            return
         if self._mode == "layers" and self._totals is not None and self._totals.layers:
             totals = self._totals
             self._canvas.show_grid(
@@ -141,10 +170,14 @@ class RoutingView(Panel):
             return self.tr(
                 "layer {0} is dense: every token uses the same MLP. Choose a layer with experts, or see all layers."
             ).format(self._dense)
-        return self._hint_text
+        return self._no_profile if self._mode == "profile" else self._hint_text
 
     def _mark(self) -> None:
         expert = self._selection.expert
+        self._line.show_expert(None if self._mode == "profile" else self._profile, expert)
+        if self._mode == "profile":
+            self._say()
+            return
         if self._mode == "layers" and self._totals is not None:
             layers, experts = self._totals.layers, self._totals.counts.shape[1]
             row = layers.index(self._selection.layer) if self._selection.layer in layers else None
@@ -157,7 +190,8 @@ class RoutingView(Panel):
         self._say()
 
     def _say(self) -> None:
-        sentence = self._layers_sentence() if self._mode == "layers" else self._tokens_sentence()
+        sentences = {"layers": self._layers_sentence, "profile": self._profile_sentence}
+        sentence = sentences.get(self._mode, self._tokens_sentence)()
         if sentence:
             self.show_sentence(sentence)
             self._canvas.setAccessibleDescription(sentence)
@@ -193,6 +227,20 @@ class RoutingView(Panel):
         parts.append(self.tr("share of tokens, 1 = uniform"))
         if totals.shared:
             parts.append(self.tr("{0} shared").format(totals.shared))
+        return " · ".join(parts)
+
+    def _profile_sentence(self) -> str:
+        profile = self._profile
+        if profile is None:
+            return ""
+        parts = [
+            self.tr("layer {0}").format(profile.layer),
+            self.tr("domain × expert"),
+            self.tr("{0:,} tokens of {1}").format(
+                profile.tokens, visible(profile.texts, limit=40, keep_inner_spaces=True)
+            ),
+            self.tr("colour: how much more often than over all, ¼ to 4 ×"),
+        ]
         return " · ".join(parts)
 
     def _expert_device(self) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from app.commands import conversation
 from main import main
 from model.engine import threads
+from model.expert_profile import read_profile
 from tests.app.commands.threaded import ThreadedClient
 from tests.parity.tiny import make_checkpoint
 
@@ -239,3 +240,25 @@ def test_people_get_lines_instead_of_json(case: Case, capsys: pytest.CaptureFixt
     assert main(["inspect", str(case.folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("layers") and line.endswith("3") for line in lines)
+
+
+@pytest.mark.usefixtures("threaded")
+def test_profile_writes_what_the_folder_is_then_found_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, texts = tmp_path / "worded", tmp_path / "texts"
+    make_checkpoint(folder, "v2")
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"fox": 0, "owl": 1, "?": 2}, unk_token="?"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    words.save(str(folder / "tokenizer.json"))
+    texts.mkdir()
+    (texts / "en.txt").write_text("fox owl " * 20, encoding="utf-8")
+    out = folder / "experts.json"
+    asked = ["profile", str(folder), "--texts", str(texts), "--tokens", "30", "--out", str(out), "--json"]
+    assert main(asked) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["tokens"], told["domains"], told["texts"]) == (30, {"en": 30}, "texts")
+    profile = read_profile(out)
+    assert profile.tokens == 30
+    chosen = 30 * json.loads((folder / "config.json").read_text())["num_experts_per_tok"]
+    assert {sum(expert.tokens for expert in layer.experts) for layer in profile.layers} == {chosen}
+    assert main(["profile", str(folder), "--texts", str(tmp_path / "none"), "--out", str(out)]) == 2
+    assert "choose a folder of texts" in capsys.readouterr().err
