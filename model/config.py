@@ -5,7 +5,7 @@ Shape letters used for tensor names in the whole project (`scores_HQK` has shape
     B sequences   T tokens        D model width     H heads        Q queries   K keys
     C latent (kv_lora_rank)       R rotary width    N content width (qk_nope_head_dim)
     V value width                 E routed experts  A experts chosen per token
-    L layers (attention blocks)   M MoE layers      G expert groups
+    L layers (attention blocks)   M MoE layers      G expert groups, or heads of cached keys and values
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import Literal
 # "group_limited_top2": groups count by their two best experts as in noaux_tc, but no bias takes part (Mistral 4).
 RouterMethod = Literal["greedy", "group_limited_greedy", "group_limited_top2", "noaux_tc"]
 ScoringFunction = Literal["softmax", "sigmoid"]
+AttentionKind = Literal["mla", "mha", "gqa", "mqa"]
 DtypeName = Literal["float32", "bfloat16", "float16"]
 
 DTYPE_BYTES: dict[DtypeName, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -134,10 +135,20 @@ class ModelConfig:
     c_kv_scale: float = 1.0  # c_kv behind its norm, times this, and so cached (LongCat-Flash)
     query_temperature: QueryTemperature | None = None
     moe_norm: bool = False  # an RMSNorm on routed + shared output, before the residual (A.X-K1)
+    # Keys and values are cached for so many heads (MHA, GQA, MQA), each read by heads / kv_heads queries, instead of
+    # one latent for all (MLA). There is no latent then: kv_lora_rank is 0, and there is no query LoRA.
+    kv_heads: int | None = None
     # A block with experts also has a dense MLP, and its experts' answer joins at the end of the next block (LongCat).
     shortcut_moe: bool = False
     # Beyond so many tokens the real model attends sparsely (DeepSeek-V3.2's indexer), which is not modelled.
     dense_attention_tokens: int | None = None
+
+    @property
+    def attention(self) -> AttentionKind:
+        """What this model's cache is an example of."""
+        if self.kv_heads is None:
+            return "mla"
+        return "mha" if self.kv_heads == self.heads else "mqa" if self.kv_heads == 1 else "gqa"
 
     @property
     def qk_head_dim(self) -> int:

@@ -219,7 +219,7 @@ class ShowScores(Message, frozen=True, eq=False):
 
 
 class ShowLatents(Message, frozen=True, eq=False):
-    """c_kv and k_rope of one layer for a range of tokens; answered by LatentsShown."""
+    """What the cache keeps of one layer for a range of tokens; answered by LatentsShown."""
 
     run: str
     layer: int
@@ -413,7 +413,7 @@ class ScoresShown(Message, frozen=True, eq=False):
 
 
 class LatentsShown(Message, frozen=True, eq=False):
-    """c_kv float32 [n, C], k_rope float32 [n, R]."""
+    """c_kv float32 [n, C], k_rope float32 [n, R]; of a model without latents its keys and values."""
 
     run: str
     layer: int

@@ -57,6 +57,18 @@ def _layer(config: ModelConfig, layer: int) -> Iterator[tuple[str, Shape]]:
 
 
 def _attention(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
+    return _latent(config) if config.kv_heads is None else _grouped(config, config.kv_heads)
+
+
+def _grouped(config: ModelConfig, kv_heads: int) -> Iterator[tuple[str, Shape]]:
+    width = config.hidden_size
+    yield "q_proj.weight", (config.heads * config.qk_head_dim, width)
+    yield "k_proj.weight", (kv_heads * config.qk_head_dim, width)
+    yield "v_proj.weight", (kv_heads * config.v_head_dim, width)
+    yield "o_proj.weight", (width, config.heads * config.v_head_dim)
+
+
+def _latent(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
     width, rank = config.hidden_size, config.kv_lora_rank
     if config.q_lora_rank is None:
         yield "q_proj.weight", (config.heads * config.qk_head_dim, width)

@@ -44,7 +44,7 @@ def _result(summary: CheckpointSummary) -> dict[str, object]:
         "largest_expert_bytes": summary.largest_expert_bytes,
         "free_bytes": summary.free_bytes,
         "fits": summary.fits,
-        "kv_bytes_full_context": summary.kv_bytes_per_token["mla"] * config.max_position_embeddings,
+        "kv_bytes_full_context": summary.kv_bytes_per_token[config.attention] * config.max_position_embeddings,
         "dense_attention_tokens": config.dense_attention_tokens,
         "has_tokenizer": summary.has_tokenizer,
         "has_chat_template": summary.has_chat_template,

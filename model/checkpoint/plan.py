@@ -12,11 +12,11 @@ from math import prod
 
 import torch
 
+from model.caches import kept_bytes
 from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.memory import free_bytes
 from model.checkpoint.stored import Stored
 from model.config import DTYPE_BYTES, DtypeName, ModelConfig
-from model.kv_bytes import kv_bytes_per_token
 from model.recording.columns import CHUNK_TOKENS, columns
 
 TORCH_DTYPES: dict[DtypeName, torch.dtype] = {
@@ -146,6 +146,6 @@ def expert_size(config: ModelConfig, dtype: DtypeName) -> int:
 def working_bytes(config: ModelConfig, dtype: DtypeName) -> int:
     """One run of RUN_TOKENS: its KV cache with the spare quarter, the part of the recording in memory, logits."""
     tokens = min(config.max_position_embeddings, RUN_TOKENS)
-    cache = kv_bytes_per_token(config, DTYPE_BYTES[dtype])["mla"] * tokens * 5 // 4
+    cache = kept_bytes(config, DTYPE_BYTES[dtype]) * tokens * 5 // 4
     recorded = sum(column.nbytes(CHUNK_TOKENS) for column in columns(config, dtype=dtype).values())
     return cache + recorded + LOGITS_BYTES * config.vocab_size * min(LOGITS_TOKENS, tokens)

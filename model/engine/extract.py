@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from model.caches import kept
 from model.config import DtypeName
 from model.engine.agenda import Work
 from model.engine.answers import check_layer
@@ -82,8 +83,8 @@ def _attention(command: Extract, run: Run) -> list[Stream]:
 
 def _latents(command: Extract, run: Run) -> list[Stream]:
     check_layer(command.layer, run)
-    c_kv, k_rope = latents(run.recording, layer=command.layer, tokens=(0, run.recording.tokens))
-    return [whole("c_kv", c_kv), whole("k_rope", k_rope)]
+    rows = latents(run.recording, layer=command.layer, tokens=(0, run.recording.tokens))
+    return [whole(row.name, values) for row, values in zip(kept(run.info.config), rows, strict=True)]
 
 
 def _routing(run: Run) -> list[Stream]:

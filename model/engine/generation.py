@@ -17,7 +17,7 @@ from model.engine.agenda import Work
 from model.engine.opened import OpenModel
 from model.engine.reporter import Reporter
 from model.messages import Event, Generate
-from model.network.cache import LatentCache
+from model.network.cache import KvCache
 from model.network.cpu_decode.decoding import DecodeStep
 from model.network.decoder import new_probe
 from model.network.sampling import Sampler
@@ -88,7 +88,7 @@ class Generation:
         self._last = NOTHING_CHOSEN
         self._ends = model.checkpoint.config.eos_token_ids if ends is None else ends
         self._sampler = Sampler(command.sampling)
-        self.cache: LatentCache = model.decoder.new_cache()
+        self.cache: KvCache = model.decoder.new_cache()
         self._traffic = traffic_of(model.decoder.weights)
         if self._traffic is not None:
             self._traffic.take()  # what others asked for before is not this run's

@@ -13,7 +13,7 @@ from model.engine.opened import OpenModel
 from model.engine.reporter import Reporter
 from model.engine.runs import Engine
 from model.messages import Command, Generate, Shutdown
-from model.network.cache import LatentCache
+from model.network.cache import KvCache
 from model.network.cpu_decode.decoding import DecodeStep
 from model.network.sampling import Sampler
 from model.recording.recording import Recording
@@ -73,7 +73,7 @@ class RecordedLane:
         return self._generation.prefill_seconds
 
     @property
-    def cache(self) -> LatentCache:
+    def cache(self) -> KvCache:
         """The run's latents."""
         return self._generation.cache
 

@@ -1,8 +1,8 @@
 """What the speed of this program has to keep to, and the ratios that are held against it."""
 
+from model.caches import kept_bytes
 from model.config import DTYPE_BYTES, DtypeName, ModelConfig
 from model.engine.threads import ONE_THREAD_BYTES
-from model.kv_bytes import kv_bytes_per_token
 from model.messages import Measurement
 from model.shapes import parameters_active
 
@@ -15,7 +15,7 @@ TIME_GROWTH = 1.0  # growth of a token's time over growth of the latents it read
 def step_bytes(config: ModelConfig, dtype: DtypeName, context: int) -> int:
     """Bytes that one token's step reads: every weight it uses, and the latents of the tokens before it."""
     width = DTYPE_BYTES[dtype]
-    return parameters_active(config) * width + context * kv_bytes_per_token(config, width)["mla"]
+    return parameters_active(config) * width + context * kept_bytes(config, width)
 
 
 def decode_limit(config: ModelConfig, dtype: DtypeName, context: int) -> float:

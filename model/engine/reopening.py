@@ -67,7 +67,7 @@ def _projections(folder: Path, recording: Recording, engine: Engine) -> tuple[Pr
     config = recording.info.config
     saved = folder / PROJECTIONS
     try:
-        if saved.exists() and "layers.0.kv_b" in TensorFile(saved).header.entries:
+        if saved.exists() and "layers.0.q" in TensorFile(saved).header.entries:
             return Projections.open(folder, config), ""
         model = engine.model
         if model is not None and model.checkpoint.fingerprint == recording.fingerprint:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.config import DtypeName, Sampling
+from model.config import DtypeName, ModelConfig, Sampling
 from model.engine import threads
 from model.engine.agenda import Work
 from model.engine.opened import OpenModel, aside
@@ -24,6 +24,8 @@ from model.messages import RunInfo, Verified, Verify
 from model.network.attention import project
 from model.network.cpu_decode.decoding import DecodeStep
 from model.network.decoder import Decoder, Step, new_probe
+from model.network.projected import Projected
+from model.network.weights import AttentionWeights, GroupedWeights
 from model.recording.columns import StepRow
 from model.recording.projections import Projections
 from model.recording.recorder import Recorder
@@ -108,12 +110,20 @@ def _written_out(decoder: Decoder, layer: int, x_TD: Tensor, step: Step) -> Tens
     config, weights = decoder.config, decoder.weights.layers[layer]
     normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.attention_norm, config.rms_norm_eps)
     new = project(normed_TD, weights.attention, config, step.rotation_TR, step.temperature_T)
-    k_THN = torch.einsum("tc,hnc->thn", new.c_kv_TC.float(), weights.attention.w_uk_HNC.float())
-    rope_THR = new.k_rope_TR.float().unsqueeze(1).expand(-1, config.heads, -1)
     q_THX = torch.cat((new.content_THN, new.rope_THR), dim=-1).float()
-    scores_HTT = torch.einsum("qhx,khx->hqk", q_THX, torch.cat((k_THN, rope_THR), dim=-1)) * decoder.scale
+    scores_HTT = torch.einsum("qhx,khx->hqk", q_THX, _keys(new, weights.attention, config)) * decoder.scale
     hidden_TT = torch.ones_like(scores_HTT[0], dtype=torch.bool).triu(1)
     return scores_HTT.masked_fill(hidden_TT, float("-inf")).softmax(dim=-1)
+
+
+def _keys(new: Projected, weights: AttentionWeights | GroupedWeights, config: ModelConfig) -> Tensor:
+    """Every head's keys, float32 [T, H, N+R]."""
+    first_TX, second_TY = (rows.float() for rows in new.kept)
+    if isinstance(weights, GroupedWeights):
+        k_TGX: Tensor = first_TX.unflatten(-1, (-1, config.qk_head_dim))
+        return k_TGX.repeat_interleave(config.heads // k_TGX.shape[1], dim=1)
+    k_THN = torch.einsum("tc,hnc->thn", first_TX, weights.w_uk_HNC.float())
+    return torch.cat((k_THN, second_TY.unsqueeze(1).expand(-1, config.heads, -1)), dim=-1)
 
 
 def _record(engine: Engine, model: OpenModel, ids_T: Tensor) -> Recording:

@@ -4,44 +4,38 @@
 `absorbed` moves W_UK into the query and W_UV behind the sum, so the cache is read as it is: one
 shared key of width C + R and one shared value of width C. It suits decoding. Neither form ever
 holds H × T × T numbers for a long prompt: `plain` goes block by block, `absorbed` is for few queries.
+Blocks without latents (`model.network.grouped`) come in the same two forms.
 """
 
 from math import prod
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.config import LATENT_NORM_EPS, ModelConfig
+from model.network import grouped
+from model.network.projected import Projected
 from model.network.rope import rotate
-from model.network.weights import AttentionWeights
+from model.network.weights import AttentionWeights, GroupedWeights
 
 BLOCK_QUERIES = 128  # enough rows for full speed of a product, few enough to skip most of what is masked
 BLOCK_SCORES = 2**22  # scores held at once, whatever the length
 
 
-class Projected(NamedTuple):
-    """What one block computes from its input before any token meets another."""
-
-    source_TS: Tensor  # c_q after its norm, or the normalised input: rebuilds the queries
-    content_THN: Tensor
-    rope_THR: Tensor
-    c_kv_TC: Tensor
-    k_rope_TR: Tensor
-
-
 def project(
     x_TD: Tensor,
-    weights: AttentionWeights,
+    weights: AttentionWeights | GroupedWeights,
     config: ModelConfig,
     rotation_TR: Tensor,
     temperature_T: Tensor | None = None,
 ) -> Projected:
-    """Queries and latents of the new tokens; queries and k_rope already carry their positions.
+    """Queries and latents, or keys and values, of the new tokens; what is rotated already carries its position.
 
     `temperature_T` multiplies the queries of each token; None: nothing does.
     """
+    if isinstance(weights, GroupedWeights):
+        return grouped.project(x_TD, weights, config, rotation_TR, temperature_T)
     source_TS = x_TD
     if weights.q_a is not None and weights.q_a_norm is not None:
         source_TS = F.rms_norm(weights.q_a(x_TD), weights.q_a_norm.shape, weights.q_a_norm, LATENT_NORM_EPS)
@@ -55,14 +49,31 @@ def project(
         c_kv_TC = c_kv_TC * config.c_kv_scale
     # One rotation for all query heads and the one shared key: fewer, larger operations.
     both = rotate(torch.cat((q_rope_THR, k_rope_TR.unsqueeze(1)), 1), rotation_TR, interleaved=config.rope.interleaved)
-    return Projected(source_TS, content_THN, both[:, :-1], c_kv_TC, both[:, -1])
+    return Projected(source_TS, content_THN, both[:, :-1], (c_kv_TC, both[:, -1]))
+
+
+def queries(new: Projected) -> Tensor:
+    """Content and rotated part together, [T, H, N+R]."""
+    return torch.cat((new.content_THN, new.rope_THR), dim=-1)
+
+
+def keys_and_values(
+    kept: tuple[Tensor, Tensor], weights: AttentionWeights | GroupedWeights, config: ModelConfig
+) -> tuple[Tensor, Tensor]:
+    """Every head's keys [K, H, N+R] and values [K, H, V] from what the cache keeps."""
+    if isinstance(weights, GroupedWeights):
+        return grouped.keys_and_values(kept, config)
+    c_kv_KC, k_rope_KR = kept
+    kv_KHX = F.linear(c_kv_KC, weights.kv_b_HXC.flatten(0, 1)).unflatten(-1, (config.heads, -1))
+    k_KHN, v_KHV = kv_KHX.split([config.qk_nope_head_dim, config.v_head_dim], dim=-1)
+    return torch.cat((k_KHN, k_rope_KR.unsqueeze(1).expand(-1, config.heads, -1)), dim=-1), v_KHV
 
 
 def plain(
     new: Projected,
-    c_kv_KC: Tensor,
-    k_rope_KR: Tensor,
-    weights: AttentionWeights,
+    kept: tuple[Tensor, Tensor],
+    weights: AttentionWeights | GroupedWeights,
+    config: ModelConfig,
     *,
     scale: float,
     sequences: int = 1,
@@ -71,11 +82,8 @@ def plain(
 
     The queries are the last T of the K tokens; with several equally long `sequences` they are all of them.
     """
-    heads, nope = weights.w_uk_HNC.shape[:2]
-    kv_KHX = F.linear(c_kv_KC, weights.kv_b_HXC.flatten(0, 1)).unflatten(-1, (heads, -1))
-    k_KHN, v_KHV = kv_KHX.split([nope, weights.w_uv_HVC.shape[1]], dim=-1)
-    q_THX = torch.cat((new.content_THN, new.rope_THR), dim=-1)
-    k_KHX = torch.cat((k_KHN, k_rope_KR.unsqueeze(1).expand(-1, heads, -1)), dim=-1)
+    q_THX = queries(new)
+    k_KHX, v_KHV = keys_and_values(kept, weights, config)
     if sequences == 1 and q_THX.device.type == "cpu" and not torch.is_grad_enabled():
         return _in_blocks(q_THX * scale, k_KHX, v_KHV).flatten(1)
     return _fused(q_THX, k_KHX, v_KHV, scale=scale, sequences=sequences)
@@ -83,14 +91,17 @@ def plain(
 
 def absorbed(
     new: Projected,
-    c_kv_KC: Tensor,
-    k_rope_KR: Tensor,
-    weights: AttentionWeights,
+    kept: tuple[Tensor, Tensor],
+    weights: AttentionWeights | GroupedWeights,
+    config: ModelConfig,
     *,
     scale: float,
     mask_TK: Tensor | None,
 ) -> Tensor:
-    """The same outputs [T, H·V] straight from the latents; `mask_TK` None means every key is visible."""
+    """The same outputs [T, H·V] straight from the cached rows; `mask_TK` None means every key is visible."""
+    if isinstance(weights, GroupedWeights):
+        return grouped.few(new, kept, config, scale=scale, mask_TK=mask_TK)
+    c_kv_KC, k_rope_KR = kept
     tokens, heads = new.content_THN.shape[:2]
     latent_HTC = torch.bmm(new.content_THN.transpose(0, 1), weights.w_uk_HNC)
     rope_XR = new.rope_THR.transpose(0, 1).reshape(heads * tokens, -1)

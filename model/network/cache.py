@@ -1,30 +1,43 @@
-"""The latent KV cache: per layer and token exactly c_kv (after its norm) and k_rope (after RoPE).
+"""The KV cache: per layer and token exactly the two rows that `model.caches` lists for the model's attention.
 
-Nothing per head is ever stored. The decoder writes every layer's rows, then advances once; a step
+MLA keeps c_kv (after its norm) and k_rope (after RoPE), nothing per head; MHA, GQA and MQA keep k (after
+RoPE) and v of their key-value heads. The decoder writes every layer's rows, then advances once; a step
 that fails half way leaves the length, and so everything readable, as it was.
 """
 
 import torch
 from torch import Tensor
 
+from model.caches import kept
 from model.config import ModelConfig
 
 RESERVE_TOKENS = 64
 RESERVE_SHARE = 4  # one quarter of what is used
 
 
-class LatentCache:
-    """c_kv [L, capacity, C] and k_rope [L, capacity, R]; the first `length` tokens are valid."""
+class KvCache:
+    """c_kv or k [L, capacity, X], and k_rope or v [L, capacity, Y]; the first `length` tokens are valid."""
 
     def __init__(self, config: ModelConfig, *, dtype: torch.dtype, device: torch.device) -> None:
         self.length = 0
-        self.c_kv_LTC = torch.empty((config.layers, 0, config.kv_lora_rank), dtype=dtype, device=device)
-        self.k_rope_LTR = torch.empty((config.layers, 0, config.qk_rope_head_dim), dtype=dtype, device=device)
+        self.first_LTX, self.second_LTY = (
+            torch.empty((config.layers, 0, row.width), dtype=dtype, device=device) for row in kept(config)
+        )
+
+    @property
+    def c_kv_LTC(self) -> Tensor:
+        """The latents of MLA."""
+        return self.first_LTX
+
+    @property
+    def k_rope_LTR(self) -> Tensor:
+        """The rotated part of MLA's keys."""
+        return self.second_LTY
 
     @property
     def capacity(self) -> int:
         """Tokens that fit before the next growth."""
-        return self.c_kv_LTC.shape[1]
+        return self.first_LTX.shape[1]
 
     def reserve(self, tokens: int) -> None:
         """Make room for `tokens` more. The spare room is at most max(64 tokens, 25 %)."""
@@ -32,15 +45,15 @@ class LatentCache:
         if needed <= self.capacity:
             return
         capacity = needed + max(RESERVE_TOKENS, needed // RESERVE_SHARE)
-        self.c_kv_LTC = self._grown(self.c_kv_LTC, capacity)
-        self.k_rope_LTR = self._grown(self.k_rope_LTR, capacity)
+        self.first_LTX = self._grown(self.first_LTX, capacity)
+        self.second_LTY = self._grown(self.second_LTY, capacity)
 
-    def write(self, layer: int, c_kv_TC: Tensor, k_rope_TR: Tensor) -> tuple[Tensor, Tensor]:
-        """Put one layer's new rows behind the valid ones; returns that layer's c_kv [K, C] and k_rope [K, R]."""
-        end = self.length + c_kv_TC.shape[0]
-        self.c_kv_LTC[layer, self.length : end] = c_kv_TC
-        self.k_rope_LTR[layer, self.length : end] = k_rope_TR
-        return self.c_kv_LTC[layer, :end], self.k_rope_LTR[layer, :end]
+    def write(self, layer: int, first_TX: Tensor, second_TY: Tensor) -> tuple[Tensor, Tensor]:
+        """Put one layer's new rows behind the valid ones; returns all of that layer's, [K, X] and [K, Y]."""
+        end = self.length + first_TX.shape[0]
+        self.first_LTX[layer, self.length : end] = first_TX
+        self.second_LTY[layer, self.length : end] = second_TY
+        return self.first_LTX[layer, :end], self.second_LTY[layer, :end]
 
     def advance(self, tokens: int) -> None:
         """Declare the rows that every layer has written valid."""
@@ -48,12 +61,12 @@ class LatentCache:
 
     def used_bytes(self) -> int:
         """Bytes of the valid tokens."""
-        row = self.c_kv_LTC[:, :1].numel() + self.k_rope_LTR[:, :1].numel() if self.capacity else 0
-        return self.length * row * self.c_kv_LTC.element_size()
+        row = self.first_LTX[:, :1].numel() + self.second_LTY[:, :1].numel() if self.capacity else 0
+        return self.length * row * self.first_LTX.element_size()
 
     def measured_bytes(self) -> int:
         """Bytes of the storages that really hold the cache, the reserve included."""
-        return self.c_kv_LTC.untyped_storage().nbytes() + self.k_rope_LTR.untyped_storage().nbytes()
+        return self.first_LTX.untyped_storage().nbytes() + self.second_LTY.untyped_storage().nbytes()
 
     def _grown(self, old: Tensor, capacity: int) -> Tensor:
         new = old.new_empty((old.shape[0], capacity, old.shape[2]))

@@ -1,4 +1,4 @@
-"""The decoder: token ids and a latent cache in, logits out. A Probe, if given, learns what happened."""
+"""The decoder: token ids and a KV cache in, logits out. A Probe, if given, learns what happened."""
 
 from collections.abc import Generator
 from typing import Literal, NamedTuple
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from model.config import ModelConfig
 from model.network import attention, moe
-from model.network.cache import LatentCache
+from model.network.cache import KvCache
 from model.network.rope import RotaryTable, query_temperature, softmax_scale
 from model.network.weights import LayerWeights, Weights
 from model.probe import Probe
@@ -20,7 +20,7 @@ class Step(NamedTuple):
 
     rotation_TR: Tensor
     mask_TK: Tensor | None  # for the absorbed form alone
-    cache: LatentCache | None = None
+    cache: KvCache | None = None
     absorbed: bool = False
     sequences: int = 1
     temperature_T: Tensor | None = None  # what each token's queries are multiplied by
@@ -52,14 +52,14 @@ class Decoder:
         """The dtype of weights, activations and cache."""
         return self.weights.embedding_VD.dtype
 
-    def new_cache(self) -> LatentCache:
+    def new_cache(self) -> KvCache:
         """An empty cache of this model's shape, dtype and device."""
-        return LatentCache(self.config, dtype=self.dtype, device=self.device)
+        return KvCache(self.config, dtype=self.dtype, device=self.device)
 
     def step(
         self,
         ids_T: Tensor,
-        cache: LatentCache,
+        cache: KvCache,
         *,
         probe: Probe[Tensor] | None = None,
         absorbed: bool = False,
@@ -81,7 +81,7 @@ class Decoder:
     def stepping(
         self,
         ids_T: Tensor,
-        cache: LatentCache,
+        cache: KvCache,
         *,
         probe: Probe[Tensor] | None = None,
         absorbed: bool = False,
@@ -156,13 +156,11 @@ class Decoder:
     def _attend(self, index: int, x_TD: Tensor, step: Step) -> tuple[Tensor, Tensor]:
         weights = self.weights.layers[index].attention
         new = attention.project(x_TD, weights, self.config, step.rotation_TR, step.temperature_T)
-        c_kv_KC, k_rope_KR = new.c_kv_TC, new.k_rope_TR
-        if step.cache is not None:
-            c_kv_KC, k_rope_KR = step.cache.write(index, new.c_kv_TC, new.k_rope_TR)
+        kept = new.kept if step.cache is None else step.cache.write(index, *new.kept)
         if step.absorbed:
-            heads = attention.absorbed(new, c_kv_KC, k_rope_KR, weights, scale=self.scale, mask_TK=step.mask_TK)
+            heads = attention.absorbed(new, kept, weights, self.config, scale=self.scale, mask_TK=step.mask_TK)
         else:
-            heads = attention.plain(new, c_kv_KC, k_rope_KR, weights, scale=self.scale, sequences=step.sequences)
+            heads = attention.plain(new, kept, weights, self.config, scale=self.scale, sequences=step.sequences)
         return weights.o(heads), new.source_TS
 
     def _mix(self, x_TD: Tensor, weights: LayerWeights) -> tuple[Tensor | None, moe.Routing | None]:

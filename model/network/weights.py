@@ -64,6 +64,16 @@ class AttentionWeights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class GroupedWeights:
+    """One MHA, GQA or MQA block. Per head the first R rows of `q` and `k` are rotated."""
+
+    q: Linear
+    k: Linear
+    v: Linear
+    o: Linear
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class MoeWeights:
     """Router in float32, routed experts one by one, shared experts as the one MLP they are stored as."""
 
@@ -78,7 +88,7 @@ class LayerWeights:
     """One decoder layer: a dense MLP or a MoE behind the attention, or, with a shortcut, both."""
 
     attention_norm: Tensor
-    attention: AttentionWeights
+    attention: AttentionWeights | GroupedWeights
     mlp_norm: Tensor
     dense: FeedForward | None
     moe: MoeWeights | None
@@ -112,7 +122,7 @@ def _layer(config: ModelConfig, tensors: Mapping[str, Tensor], layer: int, exper
     moe = layer in config.moe_layers
     return LayerWeights(
         attention_norm=tensors[prefix + "input_layernorm.weight"],
-        attention=_attention(config, tensors, prefix + "self_attn."),
+        attention=(_attention if config.kv_heads is None else _grouped)(config, tensors, prefix + "self_attn."),
         mlp_norm=tensors[prefix + "post_attention_layernorm.weight"],
         dense=_feed_forward(tensors, prefix + "mlp.") if not moe or config.shortcut_moe else None,
         moe=_moe(config, tensors, prefix + "mlp.", experts) if moe else None,
@@ -135,6 +145,10 @@ def _attention(config: ModelConfig, tensors: Mapping[str, Tensor], prefix: str) 
         w_uv_HVC=w_uv_HVC,
         o=_linear(tensors, prefix + "o_proj"),
     )
+
+
+def _grouped(_config: ModelConfig, tensors: Mapping[str, Tensor], prefix: str) -> GroupedWeights:
+    return GroupedWeights(*(_linear(tensors, prefix + name) for name in ("q_proj", "k_proj", "v_proj", "o_proj")))
 
 
 def _moe(config: ModelConfig, tensors: Mapping[str, Tensor], prefix: str, experts: Experts | None) -> MoeWeights:

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import DTypeLike
 
+from model.caches import kept
 from model.config import DtypeName, ModelConfig
 
 CHUNK_TOKENS = 256
@@ -102,8 +103,7 @@ def columns(
         ("expert_ids", "light", "I16", (moe, chosen)),
         ("expert_weights", "light", "F32", (moe, chosen)),
         ("margins", "light", "F32", (moe,)),
-        ("c_kv", "heavy", run, (layers, config.kv_lora_rank)),
-        ("k_rope", "heavy", run, (layers, config.qk_rope_head_dim)),
+        *((row.name, "heavy", run, (layers, row.width)) for row in kept(config)),
         ("query_source", "heavy", run, (layers, config.query_source_width)),
         ("router_scores", "heavy", "F32", (moe, experts)),
         ("tokens", "step", "I64", ()),

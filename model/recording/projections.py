@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model.config import ModelConfig
 from model.network.decoder import Decoder
+from model.network.weights import AttentionWeights, GroupedWeights
 from model.problems import Problem
 from model.tensorfile import TensorFile, write_tensors
 
@@ -21,10 +22,13 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 class LayerProjections(NamedTuple):
-    """`q_weight` [H·(N+R), S] from query source to queries, `kv_b` [H·(N+V), C] from latents to keys and values."""
+    """`q_weight` [H·(N+R), S] from query source to queries, `kv_b` [H·(N+V), C] from latents to keys and values.
+
+    Without latents the cache holds the keys themselves, and `kv_b` is None.
+    """
 
     q_weight: Tensor
-    kv_b: Tensor
+    kv_b: Tensor | None = None
 
 
 class Projections:
@@ -36,17 +40,17 @@ class Projections:
     @classmethod
     def of(cls, decoder: Decoder) -> "Projections":
         """Those of a loaded model, not copied."""
-        attention = (layer.attention for layer in decoder.weights.layers)
-        return cls(tuple(LayerProjections(one.q.weight, one.kv_b_HXC.flatten(0, 1)) for one in attention))
+        return cls(tuple(_of(layer.attention) for layer in decoder.weights.layers))
 
     @classmethod
     def open(cls, folder: str | Path, config: ModelConfig) -> "Projections":
         """Those saved in a run folder. Raises Problem when they are missing or do not fit the config."""
         path = Path(folder) / PROJECTIONS
         file = _open(path)
+        kv_b = ("kv_b", (config.heads * (config.qk_nope_head_dim + config.v_head_dim), config.kv_lora_rank))
         shapes = (
             ("q", (config.heads * config.qk_head_dim, config.query_source_width)),
-            ("kv_b", (config.heads * (config.qk_nope_head_dim + config.v_head_dim), config.kv_lora_rank)),
+            *((kv_b,) if config.kv_heads is None else ()),
         )
         return cls(
             tuple(
@@ -58,7 +62,8 @@ class Projections:
     @property
     def bytes(self) -> int:
         """What all of them take."""
-        return sum(tensor.numel() * tensor.element_size() for layer in self._layers for tensor in layer)
+        tensors = (tensor for layer in self._layers for tensor in layer if tensor is not None)
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def layer(self, index: int) -> LayerProjections:
         """Those of one attention layer."""
@@ -69,7 +74,8 @@ class Projections:
         tensors: dict[str, tuple[str, NDArray[np.generic]]] = {}
         for index, layer in enumerate(self._layers):
             for name, tensor in zip(("q", "kv_b"), layer, strict=True):
-                tensors[f"layers.{index}.{name}"] = _pack(tensor)
+                if tensor is not None:
+                    tensors[f"layers.{index}.{name}"] = _pack(tensor)
         if router_bias is not None:
             tensors["router_bias"] = ("F32", router_bias.astype(np.float32))
         write_tensors(Path(folder) / PROJECTIONS, tensors)
@@ -94,6 +100,12 @@ def open_router_bias(folder: str | Path, config: ModelConfig) -> NDArray[np.floa
         _open(path), "router_bias", (len(config.moe_layers), config.router.experts)
     ).numpy()
     return bias
+
+
+def _of(weights: AttentionWeights | GroupedWeights) -> LayerProjections:
+    if isinstance(weights, GroupedWeights):
+        return LayerProjections(weights.q.weight)
+    return LayerProjections(weights.q.weight, weights.kv_b_HXC.flatten(0, 1))
 
 
 def _open(path: Path) -> TensorFile:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.caches import kept
 from model.messages import RunInfo
-from model.network.cache import LatentCache
+from model.network.cache import KvCache
 from model.probe import Probe
 from model.problems import Problem
 from model.recording.chunk import Chunk, MemoryChunk, Values
@@ -26,7 +27,7 @@ from model.recording.columns import CHUNK_TOKENS, StepRow
 from model.recording.manifest import FORMAT, MANIFEST, ChunkEntry, Finish, Manifest, Reason, chunk_name, write_manifest
 from model.recording.projections import Projections, save_projections
 from model.recording.recording import Recording
-from model.recording.sources import CACHED, PROBED, Sources
+from model.recording.sources import PROBED, Sources
 
 FLUSH_SECONDS = 2.0
 KEPT_BYTES_LIMIT = 256 * 2**20  # full chunks that wait in memory for a disk that refuses
@@ -87,7 +88,7 @@ class Recorder:
     def append(
         self,
         probe: Probe[Tensor],
-        cache: LatentCache,
+        cache: KvCache,
         *,
         ids: Sequence[int],
         texts: Sequence[str],
@@ -228,7 +229,8 @@ class Recorder:
         self._tail = chunk
         self._chunks.append(chunk)
         heavy = {name for name, column in chunk.columns.items() if column.kind == "heavy"}
-        names = (*PROBED, *CACHED, *(("logits",) if "logits" in heavy else ()))
+        cached = (row.name for row in kept(self.recording.info.config))
+        names = (*PROBED, *cached, *(("logits",) if "logits" in heavy else ()))
         # Rows first, as in the probe and the cache: one copy per column, no loop over layers.
         self._targets: list[Values] = [
             chunk.buffers[name] if name in heavy else chunk.buffers[name].swapaxes(0, 1) for name in names

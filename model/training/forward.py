@@ -42,10 +42,8 @@ def hidden(
 def _attend(config: ModelConfig, x_TD: Tensor, layer: LayerWeights, rotation_TR: Tensor, sequences: int) -> Tensor:
     weights = layer.attention
     new = attention.project(x_TD, weights, config, rotation_TR)
-    kv_THX = F.linear(new.c_kv_TC, weights.kv_b_HXC.flatten(0, 1)).unflatten(-1, (config.heads, -1))
-    k_THN, v_THV = kv_THX.split([config.qk_nope_head_dim, config.v_head_dim], dim=-1)
-    q_THX = torch.cat((new.content_THN, new.rope_THR), dim=-1) * softmax_scale(config)
-    k_THX = torch.cat((k_THN, new.k_rope_TR.unsqueeze(1).expand(-1, config.heads, -1)), dim=-1)
+    k_THX, v_THV = attention.keys_and_values(new.kept, weights, config)
+    q_THX = attention.queries(new) * softmax_scale(config)
     return weights.o(_causal(q_THX, k_THX, v_THV, sequences))
 
 

@@ -50,9 +50,8 @@ def attention_maps(decoder: Decoder, ids_T: Tensor) -> Iterator[tuple[Tensor, Te
     for index, layer in enumerate(decoder.weights.layers):
         normed_TD = F.rms_norm(x_TD, (config.hidden_size,), layer.attention_norm, config.rms_norm_eps)
         new = attention.project(normed_TD, layer.attention, config, step.rotation_TR)
-        k_THN = torch.einsum("tc,hnc->thn", new.c_kv_TC, layer.attention.w_uk_HNC)
-        scores_HQK = torch.einsum("qhn,khn->hqk", new.content_THN, k_THN)
-        scores_HQK = scores_HQK + torch.einsum("qhr,kr->hqk", new.rope_THR, new.k_rope_TR)
+        k_THX, _ = attention.keys_and_values(new.kept, layer.attention, config)
+        scores_HQK = torch.einsum("qhx,khx->hqk", attention.queries(new), k_THX)
         later_QK = torch.ones(len(ids_T), len(ids_T), dtype=torch.bool).triu(1)
         masked_HQK = scores_HQK.float().mul(decoder.scale).masked_fill(later_QK, float("-inf"))
         x_TD, _, _ = decoder.layer(index, x_TD, step)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
-from model.network.cache import LatentCache
+from model.network.cache import KvCache
 from model.network.decoder import Decoder, new_probe
 from model.probe import Probe
 from tests.parity.families import Family, longrope, yarn
@@ -41,7 +41,7 @@ class Both:
     their_output: Any
     their_routing: list[tuple[Tensor, Tensor, Tensor]]  # per MoE layer: router logits, weights, experts
     logits_TV: Tensor
-    cache: LatentCache
+    cache: KvCache
     probe: Probe[Tensor]
 
 

@@ -1,5 +1,7 @@
 """What the families share in `config.json`: widths, layers, the V3 router, token ids."""
 
+from typing import NamedTuple
+
 from model.checkpoint.families.keys import Keys
 from model.checkpoint.families.rope import POSITION_LIMIT
 from model.config import LATENT_NORM_EPS, ModelConfig, RopeConfig, RouterConfig
@@ -15,6 +17,17 @@ _FACTOR_LIMIT = 1e6
 _OFTEN_ABSENT = {"rope_interleave", "rope_theta"}
 
 
+class Widths(NamedTuple):
+    """What attention is made of; `kv_heads` None: latents."""
+
+    q_lora_rank: int | None
+    kv_lora_rank: int
+    nope: int
+    rope: int
+    value: int
+    kv_heads: int | None = None
+
+
 def model_config(
     keys: Keys,
     notes: list[str],
@@ -24,19 +37,24 @@ def model_config(
     router: RouterConfig | None = None,
     rope: RopeConfig,
     mlp_bias: bool = False,
+    widths: Widths | None = None,
 ) -> ModelConfig:
-    """Everything that all families say in the same way; the rest is theirs to say. Raises Problem."""
+    """Everything that all families say in the same way; the rest is theirs to say. Raises Problem.
+
+    Without `widths` attention is MLA, in DeepSeek's keys.
+    """
     vocab_size = keys.whole("vocab_size", most=VOCABULARY_LIMIT)
     missing = keys.defaults.keys() - keys.values.keys() - _OFTEN_ABSENT
     if missing:
         notes.append(f"config.json lacks {', '.join(sorted(missing))}; the family's defaults are used.")
     epsilon = keys.number("rms_norm_eps", most=1.0)
-    if epsilon != LATENT_NORM_EPS:
+    if epsilon != LATENT_NORM_EPS and widths is None:
         notes.append(
             f"The norms of c_q and c_kv use an epsilon of 1e-6, as in transformers; vLLM and llama.cpp use "
             f"rms_norm_eps = {epsilon:g} there too."
         )
     width = keys.whole if router is not None else keys.whole_or_none
+    attention = widths or _latent_widths(keys)
     return ModelConfig(
         family=family,
         model_type=str(keys.get("model_type")),
@@ -44,11 +62,12 @@ def model_config(
         hidden_size=keys.whole("hidden_size", most=WIDTH_LIMIT),
         layers=keys.whole("num_hidden_layers", most=LAYER_LIMIT),
         heads=keys.whole("num_attention_heads", most=HEAD_LIMIT),
-        q_lora_rank=keys.whole_or_none("q_lora_rank", most=WIDTH_LIMIT),
-        kv_lora_rank=keys.whole("kv_lora_rank", most=WIDTH_LIMIT),
-        qk_nope_head_dim=keys.whole("qk_nope_head_dim", most=WIDTH_LIMIT),
-        qk_rope_head_dim=_rotary_width(keys),
-        v_head_dim=keys.whole("v_head_dim", most=WIDTH_LIMIT),
+        q_lora_rank=attention.q_lora_rank,
+        kv_lora_rank=attention.kv_lora_rank,
+        qk_nope_head_dim=attention.nope,
+        qk_rope_head_dim=attention.rope,
+        v_head_dim=attention.value,
+        kv_heads=attention.kv_heads,
         intermediate_size=keys.whole("intermediate_size", most=WIDTH_LIMIT),
         moe_intermediate_size=width("moe_intermediate_size", most=WIDTH_LIMIT) or 0,
         shared_experts=keys.whole_or_none("n_shared_experts", most=EXPERT_LIMIT) or 0,
@@ -150,6 +169,16 @@ def token_ids(keys: Keys, key: str, vocab_size: int, notes: list[str]) -> tuple[
     if len(known) < len(ids):
         notes.append(f"{key} {ids} has ids that the vocabulary of {vocab_size:,} lacks; they are ignored.")
     return known
+
+
+def _latent_widths(keys: Keys) -> Widths:
+    return Widths(
+        q_lora_rank=keys.whole_or_none("q_lora_rank", most=WIDTH_LIMIT),
+        kv_lora_rank=keys.whole("kv_lora_rank", most=WIDTH_LIMIT),
+        nope=keys.whole("qk_nope_head_dim", most=WIDTH_LIMIT),
+        rope=_rotary_width(keys),
+        value=keys.whole("v_head_dim", most=WIDTH_LIMIT),
+    )
 
 
 def _rotary_width(keys: Keys) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.network.cache import LatentCache
+from model.network.cache import KvCache
 from model.network.decoder import Decoder
 from model.probe import Probe
 
@@ -71,7 +71,7 @@ class DecodeStep:
         if self._compilation is not None:
             self._compilation.done.wait()
 
-    def __call__(self, ids_T: Tensor, cache: LatentCache, *, probe: Probe[Tensor] | None = None) -> Tensor:
+    def __call__(self, ids_T: Tensor, cache: KvCache, *, probe: Probe[Tensor] | None = None) -> Tensor:
         """Feed one token behind the cached ones; float32 logits [1, V]."""
         if self._kernels is None and not self.by_kernels:
             return self._decoder.step(ids_T, cache, probe=probe, absorbed=True)

@@ -16,7 +16,7 @@ from model.network.cpu_decode.compiled import LANES
 from model.network.cpu_decode.jobs import PIECES_PER_THREAD, SHARED_INTEGERS
 from model.network.cpu_decode.tables import Kind, Room, Shape, record
 from model.network.decoder import Decoder
-from model.network.weights import FeedForward, LayerWeights, Linear
+from model.network.weights import AttentionWeights, FeedForward, LayerWeights, Linear
 
 KINDS: dict[torch.dtype, Kind] = {torch.float32: np.float32(0), torch.bfloat16: np.uint16(0)}
 NO_ROUTER = RouterConfig("greedy", "softmax", 0, 0)
@@ -124,7 +124,7 @@ def _experts(addresses: Addresses, layers: Sequence[LayerWeights]) -> Iterator[l
 def _shape(decoder: Decoder, threads: int) -> Shape:
     config, router = decoder.config, decoder.config.router or NO_ROUTER
     blocks = [layer.moe for layer in decoder.weights.layers if layer.moe is not None]
-    attention = decoder.weights.layers[0].attention
+    attention = _latent(decoder.weights.layers[0])
     grouped = router.method != "greedy" and router.groups > 1
     return Shape(
         threads=threads,
@@ -163,7 +163,7 @@ def _shape(decoder: Decoder, threads: int) -> Shape:
 
 
 def _layer(addresses: Addresses, layer: LayerWeights, shape: Shape, moe_index: int) -> list[int]:
-    attention, moe = layer.attention, layer.moe
+    attention, moe = _latent(layer), layer.moe
     gate = None if moe is None else moe.gate_ED.to(torch.float32).contiguous()
     addresses.kept.append(gate)
     row = [0] * at.LAYER_COLUMNS
@@ -187,6 +187,13 @@ def _layer(addresses: Addresses, layer: LayerWeights, shape: Shape, moe_index: i
     row[at.DENSE : at.DENSE + 6] = addresses.feed_forward(layer.dense)
     row[at.SHARED : at.SHARED + 6] = addresses.feed_forward(shared)
     return row
+
+
+def _latent(layer: LayerWeights) -> AttentionWeights:
+    """The kernels read latents."""
+    if not isinstance(layer.attention, AttentionWeights):
+        raise NotCoveredError
+    return layer.attention
 
 
 def _width(one: FeedForward | None) -> int:

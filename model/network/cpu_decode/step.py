@@ -7,7 +7,7 @@ import torch
 from numba import typeof as untyped_typeof
 from torch import Tensor
 
-from model.network.cache import LatentCache
+from model.network.cache import KvCache
 from model.network.cpu_decode.helpers import summon
 from model.network.cpu_decode.jobs import assist
 from model.network.cpu_decode.kernel import advance
@@ -31,7 +31,7 @@ class KernelStep:
         self._probe = new_probe(decoder, 1)
         self._addresses = Addresses(decoder.dtype)
 
-    def __call__(self, ids_T: Tensor, cache: LatentCache, *, probe: Probe[Tensor] | None = None) -> Tensor:
+    def __call__(self, ids_T: Tensor, cache: KvCache, *, probe: Probe[Tensor] | None = None) -> Tensor:
         """Feed one token behind the cached ones; float32 logits [1, V]."""
         decoder, position = self._decoder, cache.length
         cache.reserve(1)

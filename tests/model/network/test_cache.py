@@ -2,12 +2,12 @@
 
 import torch
 
-from model.network.cache import LatentCache
+from model.network.cache import KvCache
 from tests.model.network.tiny import TINY, tiny_decoder
 
 
-def filled(tokens: list[int], dtype: torch.dtype = torch.float32) -> LatentCache:
-    cache = LatentCache(TINY, dtype=dtype, device=torch.device("cpu"))
+def filled(tokens: list[int], dtype: torch.dtype = torch.float32) -> KvCache:
+    cache = KvCache(TINY, dtype=dtype, device=torch.device("cpu"))
     for count in tokens:
         cache.reserve(count)
         for layer in range(TINY.layers):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.config import DtypeName, ModelConfig, RopeConfig, RouterConfig, Sampling
 from model.messages import RunInfo
-from model.network.cache import LatentCache
+from model.network.cache import KvCache
 from model.network.decoder import Decoder, new_probe
 from model.network.weights import bind
 from model.recording.columns import StepRow
@@ -90,7 +90,7 @@ class Clock:
 class Told:
     """What the recorder was handed, put together independently, to compare with what it gives back."""
 
-    def __init__(self, cache: LatentCache) -> None:
+    def __init__(self, cache: KvCache) -> None:
         self.cache = cache
         self.query_source: list[torch.Tensor] = []
         self.router_scores: list[torch.Tensor] = []
@@ -104,7 +104,7 @@ class Told:
         return torch.cat(getattr(self, name), dim=1)
 
 
-def step_row(number: int, cache: LatentCache, *, decode: bool) -> StepRow:
+def step_row(number: int, cache: KvCache, *, decode: bool) -> StepRow:
     return StepRow(
         decode=decode,
         measured_bytes=cache.measured_bytes(),
