@@ -3,11 +3,19 @@
 import argparse
 import sys
 from importlib import import_module
+from typing import Any
 
 COMMANDS = {
     "train": "train the bundled model from text files",
     "publish": "write the checkpoint folder from a run's state, finished or still going",
+    "study": "train MHA, GQA, MQA and MLA alike, to be compared",
+    "study-publish": "write the study's four folders and their report from what `study` trained",
+    "study-report": "take the study's figures again from its shipped folders",
 }
+
+
+def _module(command: str) -> Any:
+    return import_module(f"model.training.{command.replace('-', '_')}")
 
 
 def main() -> None:
@@ -21,9 +29,9 @@ def main() -> None:
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose)
         if name == known:
-            import_module(f"model.training.{name}").add_arguments(command)
+            _module(name).add_arguments(command)
     options = parser.parse_args(words)
-    import_module(f"model.training.{options.command}").main(options)
+    _module(options.command).main(options)
 
 
 if __name__ == "__main__":
