@@ -56,6 +56,10 @@ def legacy_keys(folder: Path) -> None:
     path.write_text(json.dumps(config))
 
 
+def third_rotated() -> dict[str, Any]:
+    return {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 1 / 3}
+
+
 def add_prediction_layer(folder: Path) -> None:
     """Add a multi-token prediction layer and an old rotary buffer, which must change nothing."""
     path = folder / "model.safetensors"
@@ -110,6 +114,9 @@ CASES: dict[str, Case] = {
     "v3 with a prediction layer": Case("v3", {}, rewrite=add_prediction_layer),
     "glm4_moe_lite": Case("glm4_moe_lite"),
     "glm4_moe_lite, layers listed": Case("glm4_moe_lite", {"mlp_layer_types": ["sparse", "dense", "sparse"]}),
+    "glm4_moe, MHA": Case("glm4_moe"),
+    "glm4_moe, GQA, a third rotated": Case("glm4_moe", {"num_key_value_heads": 2, "rope_parameters": third_rotated()}),
+    "glm4_moe, MQA, all rotated": Case("glm4_moe", {"num_key_value_heads": 1, "partial_rotary_factor": 1.0}),
     "youtu": Case("youtu"),
     "youtu with attention bias, without q lora": Case(
         "youtu", {"attention_bias": True, "q_lora_rank": None, "tie_word_embeddings": False}

@@ -9,6 +9,7 @@ from transformers.models.mistral4.modeling_mistral4 import Mistral4ForCausalLM
 Family = Literal[
     "v2",
     "v3",
+    "glm4_moe",
     "glm4_moe_lite",
     "youtu",
     "axk1",
@@ -48,6 +49,8 @@ FAMILY: dict[Family, dict[str, Any]] = {
     "v3": {"n_group": 4, "topk_group": 2, "norm_topk_prob": True, "routed_scaling_factor": 2.5},
 }
 _LISTED = {key: value for key, value in BASE.items() if key != "first_k_dense_replace"} | FAMILY["v3"]
+_LATENT = ("kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
+_HALF_ROTATED = {"head_dim": 24, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}, "num_mtp_layers": 0}
 _INDEXER = {"index_topk": 128, "index_head_dim": 16, "index_n_heads": 2}
 
 
@@ -99,6 +102,11 @@ ORACLES: dict[Family, Oracle] = {
     "v2": Oracle(transformers.DeepseekV2Config, transformers.DeepseekV2ForCausalLM, BASE | FAMILY["v2"]),
     "v3": Oracle(transformers.DeepseekV3Config, transformers.DeepseekV3ForCausalLM, BASE | FAMILY["v3"]),
     "glm4_moe_lite": Oracle(transformers.Glm4MoeLiteConfig, transformers.Glm4MoeLiteForCausalLM, _LISTED),
+    "glm4_moe": Oracle(
+        transformers.Glm4MoeConfig,
+        transformers.Glm4MoeForCausalLM,
+        {key: value for key, value in BASE.items() if key not in _LATENT} | FAMILY["v3"] | _HALF_ROTATED,
+    ),
     "youtu": Oracle(transformers.YoutuConfig, transformers.YoutuForCausalLM, DENSE),
     "axk1": Oracle(transformers.AXK1Config, transformers.AXK1ForCausalLM, BASE | FAMILY["v3"]),
     "minicpm3": Oracle(

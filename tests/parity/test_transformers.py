@@ -14,6 +14,7 @@ from model.lenses.attention import probabilities
 from model.network.decoder import Decoder, new_probe
 from model.network.rope import rotate
 from model.network.sampling import Sampler
+from model.network.weights import GroupedWeights
 from model.recording.columns import StepRow
 from model.recording.projections import Projections
 from model.recording.recorder import Recorder
@@ -43,11 +44,19 @@ def rebuilt(decoder: Decoder, layer: int, both: Both) -> Tensor:
     temperature_T = decoder.temperature(0, TOKENS)
     if temperature_T is not None:
         q_THX = q_THX * temperature_T[:, None, None]
-    content_THN, rope_THR = q_THX.split([config.qk_nope_head_dim, config.qk_rope_head_dim], dim=-1)
+    if config.kv_heads is None:
+        content_THN, rope_THR = q_THX.split([config.qk_nope_head_dim, config.qk_rope_head_dim], dim=-1)
+    else:
+        rope_THR, content_THN = q_THX.split([config.qk_rope_head_dim, config.qk_nope_head_dim], dim=-1)
     rope_THR = rotate(rope_THR, decoder.rotations.rows(0, TOKENS, length=TOKENS), interleaved=config.rope.interleaved)
-    key_HTN = torch.einsum("hnc,tc->htn", weights.w_uk_HNC, both.cache.c_kv_LTC[layer, :TOKENS])
-    scores_HTT = torch.einsum("qhn,hkn->hqk", content_THN, key_HTN)
-    scores_HTT = scores_HTT + torch.einsum("qhr,kr->hqk", rope_THR, both.cache.k_rope_LTR[layer, :TOKENS])
+    if isinstance(weights, GroupedWeights):
+        k_TGX = both.cache.first_LTX[layer, :TOKENS].unflatten(-1, (config.kv_heads, -1))
+        k_THX = torch.stack([k_TGX[:, head * config.kv_heads // config.heads] for head in range(config.heads)], dim=1)
+        scores_HTT = torch.einsum("qhx,khx->hqk", torch.cat((content_THN, rope_THR), dim=-1), k_THX)
+    else:
+        key_HTN = torch.einsum("hnc,tc->htn", weights.w_uk_HNC, both.cache.c_kv_LTC[layer, :TOKENS])
+        scores_HTT = torch.einsum("qhn,hkn->hqk", content_THN, key_HTN)
+        scores_HTT = scores_HTT + torch.einsum("qhr,kr->hqk", rope_THR, both.cache.k_rope_LTR[layer, :TOKENS])
     future_TT = torch.ones(TOKENS, TOKENS, dtype=torch.bool).triu(1)
     return (scores_HTT * decoder.scale).masked_fill(future_TT, float("-inf")).softmax(dim=-1)
 
@@ -80,6 +89,8 @@ def test_maps_of_the_lens_are_the_same(both: Both, tmp_path: Path) -> None:
 
 def test_cached_latents_are_the_same(both: Both) -> None:
     config = both.decoder.config
+    if config.kv_heads is not None:
+        return
     order = torch.arange(config.qk_rope_head_dim)
     if both.family != "v2" and config.rope.interleaved:
         order = torch.cat((order[::2], order[1::2]))  # transformers stores these families' pairs apart
@@ -87,6 +98,18 @@ def test_cached_latents_are_the_same(both: Both) -> None:
         c_kv, k_rope = both.cache.c_kv_LTC[layer, :TOKENS], both.cache.k_rope_LTR[layer, :TOKENS]
         assert (c_kv - theirs.keys[0, 0]).abs().max() <= LATENTS
         assert (k_rope[:, order] - theirs.values[0, 0]).abs().max() <= LATENTS
+
+
+def test_cached_keys_and_values_are_the_same(both: Both) -> None:
+    config = both.decoder.config
+    if config.kv_heads is None:
+        return
+    for layer, theirs in enumerate(both.their_output.past_key_values.layers):
+        k_TGX = both.cache.first_LTX[layer, :TOKENS].unflatten(-1, (config.kv_heads, -1))
+        v_TGV = both.cache.second_LTY[layer, :TOKENS].unflatten(-1, (config.kv_heads, -1))
+        content, rope = k_TGX.split([config.qk_nope_head_dim, config.qk_rope_head_dim], dim=-1)
+        assert (torch.cat((rope, content), dim=-1) - theirs.keys[0].transpose(0, 1)).abs().max() <= LATENTS
+        assert (v_TGV - theirs.values[0].transpose(0, 1)).abs().max() <= LATENTS
 
 
 def test_routing_is_the_same(both: Both) -> None:
@@ -115,7 +138,7 @@ def test_prefill_in_chunks_gives_what_one_prefill_gives(both: Both) -> None:
     sizes = [17, 13, 1, TOKENS - 31]
     parts = [both.decoder.step(part, cache, logits="all", length=TOKENS) for part in both.ids_T.split(sizes)]
     assert relative(torch.cat(parts), both.logits_TV) <= LOGITS
-    assert (cache.c_kv_LTC[:, :TOKENS] - both.cache.c_kv_LTC[:, :TOKENS]).abs().max() <= LATENTS
+    assert (cache.first_LTX[:, :TOKENS] - both.cache.first_LTX[:, :TOKENS]).abs().max() <= LATENTS
 
 
 def test_decoding_behind_a_cache_gives_what_a_whole_pass_gives(both: Both) -> None:
