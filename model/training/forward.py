@@ -62,7 +62,8 @@ def _fused(q_THX: Tensor, k_THX: Tensor, v_THV: Tensor, sequences: int) -> Tenso
     padded = F.pad(v_THV, (0, q_THX.shape[-1] - width))
     q, k, v = (x.unflatten(0, (sequences, -1)).transpose(1, 2) for x in (q_THX, k_THX, padded))
     out_BHTV = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0)[..., :width]
-    return out_BHTV.transpose(1, 2).reshape(len(q_THX), -1)
+    heads_TX: Tensor = out_BHTV.transpose(1, 2).reshape(len(q_THX), -1)
+    return heads_TX
 
 
 def _block(q_XTN: Tensor, k_XTN: Tensor, v_XTV: Tensor, start: int) -> Tensor:

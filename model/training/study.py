@@ -68,7 +68,7 @@ def gather(work: Path, *, seeds: list[int], device: str) -> None:
     """One file of weights a seed, and what training took."""
     facts: dict[str, Any] = {"device": _device_name(device), "seeds": seeds, "runs": {}}
     for seed in seeds:
-        together = {}
+        together: dict[str, torch.Tensor] = {}
         for kind in KINDS:
             masters, progress = load_state(run_folder(work, kind, seed))
             facts["runs"][f"{kind}-{seed}"] = _progress(progress)
