@@ -2,12 +2,13 @@
 # make run     the window, on the bundled model; without a display: the tour's pictures in out/tour
 # make test    format, lint, types, import contracts, tests
 # make fuzz    every reader of outside files for SECONDS=300 each, two at a time on two cores (35 minutes)
+# make tour    after new weights: profile of the experts and the tour, from CORPUS=folder, as the weights then are
 # make bench   the speed table: figures to out/bench, Markdown to the screen; a quarter of an hour, nothing else running
 # make pictures   every picture of README and docs, made by the app
 
 PYTHON := .venv/bin/python
 
-.PHONY: bench setup run test fuzz pictures
+.PHONY: bench setup run test fuzz pictures tour
 
 setup:
 	@bash .ci/setup
@@ -32,3 +33,9 @@ pictures: setup
 
 bench: setup
 	$(PYTHON) main.py bench table --out out/bench
+
+tour: setup
+	$(PYTHON) -m model.training held-out-texts $(CORPUS) out/held-out
+	$(PYTHON) main.py profile resources/loupe-mini --texts out/held-out --title "held-out texts" \
+		--out resources/loupe-mini/experts.json
+	$(PYTHON) -m model.training tour resources/loupe-mini --texts out/held-out --out resources/tour.json

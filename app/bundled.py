@@ -4,6 +4,7 @@ from pathlib import Path
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 BUNDLED = RESOURCES / "loupe-mini"
+TOUR = RESOURCES / "tour.json"
 
 
 def checkpoint_path(named: str | None) -> str:

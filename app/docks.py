@@ -47,6 +47,13 @@ class DockArea(QMainWindow):
         else:
             self._share_out()
 
+    def bring_forward(self, panel: Panel) -> None:
+        """Show a panel that is hidden behind others or closed."""
+        dock = panel.parentWidget()
+        if isinstance(dock, QDockWidget):
+            dock.show()
+            dock.raise_()
+
     def set_compact(self, compact: bool) -> None:
         """One view at a time in tabs, for a window too small for four."""
         if compact != self._compact:

@@ -13,6 +13,7 @@ from app.export import copy_picture, save_numbers, save_picture
 from app.numbers import numbers
 from app.parts import Parts
 from app.session import Session
+from app.touring import Touring
 from model.problems import Problem
 
 
@@ -24,9 +25,16 @@ class Menus(QObject):
     path_chosen = Signal(str)
 
     def __init__(
-        self, window: QMainWindow, parts: Parts, session: Session, *, samples: list[tuple[str, str, str]]
+        self,
+        window: QMainWindow,
+        parts: Parts,
+        session: Session,
+        touring: Touring,
+        *,
+        samples: list[tuple[str, str, str]],
     ) -> None:
         super().__init__(window)
+        self._touring = touring
         self._window, self._parts, self._session = window, parts, session
         self._samples = samples
         self._recent = QMenu(self.tr("Recent"), window)
@@ -95,6 +103,9 @@ class Menus(QObject):
     def _help_menu(self) -> None:
         menu = self._window.menuBar().addMenu(self.tr("&Help"))
         self._add(menu, self.tr("Keys"), self._show_keys, "F1")
+        self._add(menu, self.tr("Take or leave the tour"), self._touring.toggle, "F2")
+        self._add(menu, self.tr("Next stop of the tour"), self._touring.next, "Alt+Right")
+        self._add(menu, self.tr("Stop before"), self._touring.back, "Alt+Left")
         self._add(menu, self.tr("About Latent Loupe"), self._show_about)
 
     def _export_menu(self) -> QMenu:

@@ -17,6 +17,7 @@ from widgets.status_line import StatusLine
 from widgets.timeline import Timeline
 from widgets.token_strip import TokenStrip
 from widgets.top_bar import TopBar
+from widgets.tour_bar import TourBar
 
 
 class Parts(QObject):
@@ -35,6 +36,7 @@ class Parts(QObject):
         self.status = StatusLine()
         self.notices = NoticeBar()
         self.sheet = CheckpointSheet()
+        self.tour = TourBar()
         if docked:
             self.docks = DockArea(((self.attention, self.routing), (self.devices, self.memory)))
 
@@ -46,7 +48,7 @@ class Parts(QObject):
     def show_palette(self, palette: Palette) -> None:
         """Hand the palette to everything that paints itself."""
         painted = (*self.views.values(), self.strip, self.timeline, self.prompt, self.top, self.status)
-        for widget in (*painted, self.notices, self.sheet):
+        for widget in (*painted, self.notices, self.sheet, self.tour):
             show = getattr(widget, "show_palette", None)  # widgets of plain Qt controls are dressed by the style sheet
             if show is not None:
                 show(palette)

@@ -230,6 +230,10 @@ class Session(QObject):
         chosen = None if device == self.state.selection.device else device
         self._select(replace(self.state.selection, device=chosen))
 
+    def go_to(self, selection: Selection) -> None:
+        """Select everything at once, and stay there while the run grows."""
+        self._select(selection, following=False)
+
     def choose(self, name: str, value: object) -> None:
         """Change one of the `Choices`: how a view looks at things."""
         self._set(replace(self.state, choices=replace(self.state.choices, **{name: value})))  # type: ignore[arg-type]  # names and values are the widgets' own

@@ -104,6 +104,8 @@ QFrame[role="panel"] { background: $surface; border: 1px solid $line; border-rad
 QFrame[role="panel"][docked="true"] { border-top: none; border-top-left-radius: 0; border-top-right-radius: 0; }
 QFrame[role="panel-header"][docked="true"] { background: $surface; border: 1px solid $line;
     border-top-left-radius: 8px; border-top-right-radius: 8px; }
+QFrame[role="panel"][marked="true"], QFrame[role="panel-header"][docked="true"][marked="true"] {
+    border-color: $accent; }
 QFrame[role="bar"] { background: $surface; border: none; }
 QFrame[role="chip"] { background: $raised; border: 1px solid $line; border-radius: 6px; }
 QFrame[role="chip"][tone="good"] { border-color: $good; }

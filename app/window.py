@@ -14,7 +14,9 @@ from app.parts import Parts
 from app.questions import View
 from app.session import Session
 from app.state import State
+from app.touring import Touring
 from model.messages import DtypeChoice
+from model.tour import Tour
 from widgets.attention.data import WantedRange
 from widgets.prompt.prompt_request import PromptRequest
 
@@ -28,7 +30,7 @@ class MainWindow(QMainWindow):
     theme_wanted = Signal()
     closed = Signal()
 
-    def __init__(self, session: Session, *, samples: list[tuple[str, str, str]]) -> None:
+    def __init__(self, session: Session, *, samples: list[tuple[str, str, str]], tour: Tour | None = None) -> None:
         super().__init__()
         self.setWindowTitle("Latent Loupe")
         self.setAcceptDrops(True)
@@ -39,7 +41,8 @@ class MainWindow(QMainWindow):
         self.parts.prompt.set_samples(samples)
         self._counter = Counter()
         self._place()
-        self.menus = Menus(self, self.parts, session, samples=samples)
+        self.touring = Touring(session, self.parts, tour, self)
+        self.menus = Menus(self, self.parts, session, self.touring, samples=samples)
         self._connect()
         self.show_state(State(), session.state, everything=True)
 
@@ -62,6 +65,8 @@ class MainWindow(QMainWindow):
         if moved or before.shown.scores is not state.shown.scores or before.profile is not state.profile:
             present.show_routing(parts.routing, state, self._counter)
         if moved:
+            offered = state.run is None and self.touring.available
+            parts.attention.show_offer(self.tr("Take the tour") if offered else "")
             self._look_at(parts.attention.wanted())
             present.show_strip(parts.strip, state, self._counter)
             present.show_devices(parts.devices, state, self._counter)
@@ -77,6 +82,7 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(parts.top)
+        column.addWidget(parts.tour)
         column.addWidget(parts.notices)
         middle = QHBoxLayout()
         middle.setContentsMargins(0, 0, 8, 0)
@@ -155,6 +161,9 @@ class MainWindow(QMainWindow):
         hovers = [view.hovered_text for view in views]
         for hovered in (*hovers, parts.strip.hovered_text, parts.timeline.hovered_text):
             hovered.connect(parts.status.show_hover)
+        # tour
+        self.touring.looked_at.connect(self._mark)
+        parts.attention.offer_taken.connect(self.touring.toggle)
         # model, engine, notices
         parts.top.proof_wanted.connect(session.prove)
         parts.top.theme_wanted.connect(self.theme_wanted)
@@ -165,6 +174,13 @@ class MainWindow(QMainWindow):
         parts.sheet.declined.connect(session.decline)
         parts.notices.action_chosen.connect(self._act)
         parts.notices.dismissed.connect(session.dismiss_notice)
+
+    def _mark(self, name: str) -> None:
+        """Frame the view that the tour speaks of; among tabs, bring it to the front."""
+        for key, view in self.parts.views.items():
+            view.show_marked(key == name)
+        if name:
+            self.parts.docks.bring_forward(self.parts.views[name])
 
     def _submit(self, wanted: PromptRequest) -> None:
         self.session.submit(

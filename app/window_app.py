@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.bridge import EngineBridge
-from app.bundled import BUNDLED, RESOURCES, checkpoint_path
+from app.bundled import BUNDLED, RESOURCES, TOUR, checkpoint_path
 from app.chrome import read_samples
 from app.problems import watch_for_bugs
 from app.qt_log import log_qt_messages
@@ -20,6 +20,7 @@ from app.theme import apply_theme, has_han_font
 from app.window import MainWindow
 from model.config import Sampling
 from model.messages import CheckpointSummary, Described, DtypeChoice, Event, Opened
+from model.tour import read_tour
 from widgets.palette import Palette, ThemeName, palette
 
 ROOMY = 0.9  # of the free memory; above it a person is asked
@@ -67,7 +68,7 @@ class RunningWindow(QObject):
             self.settings = replace(self.settings, theme=theme)
         self.session = Session(EngineBridge(self), self)
         apply_theme(application, self.palette())
-        self.window = MainWindow(self.session, samples=read_samples(RESOURCES / "samples.json"))
+        self.window = MainWindow(self.session, samples=read_samples(RESOURCES / "samples.json"), tour=read_tour(TOUR))
         self._restore_place()
         self.window.parts.show_palette(self.palette())
         self._connect()

@@ -1,8 +1,17 @@
 """A panel: a header with a name and one exact sentence, tools at its right, and a body."""
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 HEADER_HEIGHT = 34
 ROOMY = 390  # pixels for the sentence between name and tools; where there are fewer it stands below the header
@@ -48,8 +57,13 @@ class Panel(QFrame):
 
     The sentence says exactly what is shown; it is also the picture's caption and the accessible
     description. In a narrow panel it stands below the header; that depends on widths alone, never on the
-    sentence, so nothing jumps. While there is nothing to show, `show_hint` says what will appear and what to do.
+    sentence, so nothing jumps. While there is nothing to show, `show_hint` says what will appear and what to do,
+    and `show_offer` puts a button for it below.
+
+    Signals: `offer_taken()`.
     """
+
+    offer_taken = Signal()
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,7 +95,10 @@ class Panel(QFrame):
         self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._hint.setWordWrap(True)
         self._stack = QStackedLayout()
-        self._stack.addWidget(self._hint)
+        self._offer = QPushButton("", self)
+        self._offer.clicked.connect(self.offer_taken)
+        self._offer.hide()
+        self._stack.addWidget(_middle(self, self._hint, self._offer))
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
@@ -128,6 +145,18 @@ class Panel(QFrame):
         self.setAccessibleDescription(text)
         self._stack.setCurrentIndex(0)
 
+    def show_offer(self, text: str) -> None:
+        """Offer something to do below the hint, as long as there is nothing else to show; empty: nothing."""
+        self._offer.setText(text)
+        self._offer.setVisible(bool(text))
+
+    def show_marked(self, marked: bool) -> None:
+        """Frame the panel in the accent: it is what is being spoken of."""
+        for part in (self, self.header):
+            part.setProperty("marked", marked)
+            part.style().unpolish(part)
+            part.style().polish(part)
+
     def is_empty(self) -> bool:
         """Whether the hint is showing."""
         return self._stack.currentIndex() == 0
@@ -143,6 +172,19 @@ class Panel(QFrame):
         self._sentence.set_full_text("" if narrow else text)
         self._below.set_full_text(text if narrow else "")
         self._below.setVisible(narrow and bool(text))
+
+
+def _middle(parent: QWidget, hint: QLabel, offer: QPushButton) -> QWidget:
+    """The hint in the middle of the panel, the offer below it."""
+    page = QWidget(parent)
+    column = QVBoxLayout(page)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(0)
+    column.addStretch(1)
+    column.addWidget(hint)
+    column.addWidget(offer, 0, Qt.AlignmentFlag.AlignHCenter)
+    column.addStretch(1)
+    return page
 
 
 class _Rule(QWidget):

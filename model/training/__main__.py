@@ -11,6 +11,8 @@ COMMANDS = {
     "study": "train MHA, GQA, MQA and MLA alike, to be compared",
     "study-publish": "write the study's four folders and their report from what `study` trained",
     "study-report": "take the study's figures again from its shipped folders",
+    "held-out-texts": "write the text that training never saw, a file for each domain",
+    "tour": "measure what there is to see in a checkpoint, and write the tour of it",
 }
 
 

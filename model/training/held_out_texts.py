@@ -17,14 +17,12 @@ def write(corpus_folder: Path, folder: Path) -> list[Path]:
     return files
 
 
-def main() -> None:
-    """Write them."""
-    parser = argparse.ArgumentParser(prog="model.training.held_out_texts", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
     parser.add_argument("corpus", type=Path, help="folder of .txt files, one a domain")
     parser.add_argument("folder", type=Path, help="where to write")
-    options = parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Write them."""
     write(options.corpus, options.folder)
-
-
-if __name__ == "__main__":
-    main()
