@@ -146,7 +146,7 @@ class Layer:
             content_QN, rope_QR = q_QX.split(self._widths, dim=-1)
         else:  # such checkpoints have the rotated part first
             rope_QR, content_QN = q_QX.split(self._widths[::-1], dim=-1)
-        table = _rotations(config.rope, config.qk_rope_head_dim, q_QX.device)
+        table = rotations(config.rope, config.qk_rope_head_dim, q_QX.device)
         rotation_QR = table.rows(*queries, length=self._recording.info.prompt_tokens)
         rope_QR = rotate(rope_QR.unsqueeze(1), rotation_QR, interleaved=config.rope.interleaved).squeeze(1)
         return content_QN, rope_QR
@@ -173,5 +173,6 @@ def _pieces(length: int, size: int) -> Iterator[Range]:
 
 
 @lru_cache(maxsize=4)
-def _rotations(rope: RopeConfig, width: int, device: torch.device) -> RotaryTable:
+def rotations(rope: RopeConfig, width: int, device: torch.device) -> RotaryTable:
+    """The table of a model's rotations, made once."""
     return RotaryTable(rope, width, device)

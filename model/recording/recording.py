@@ -96,6 +96,17 @@ class Recording:
         parts = [chunk.array(name)[layer_row, a:b] for chunk, a, b in self._pieces(start, end)]
         return np.concatenate(parts) if parts else np.empty((0, column.shape[1]), column.numpy_dtype)
 
+    def heavy_at(self, name: str, tokens: NDArray[np.int64], *, layer_row: int) -> NDArray[np.generic]:
+        """The rows of `heavy` [n, width] of single tokens, in ascending order, wherever they lie."""
+        column = self.columns[name]
+        result = np.empty((len(tokens), column.shape[1]), column.numpy_dtype)
+        chunk_of = tokens // CHUNK_TOKENS
+        starts = np.flatnonzero(np.diff(chunk_of, prepend=-1))
+        for a, b in zip(starts, [*starts[1:], len(tokens)], strict=True):
+            values = self.chunks[int(chunk_of[a])].array(name)[layer_row]
+            result[a:b] = values[tokens[a:b] - chunk_of[a] * CHUNK_TOKENS]
+        return result
+
     def texts(self, start: int = 0, end: int | None = None) -> list[str]:
         """The texts of tokens start … end − 1."""
         return [text for chunk, a, b in self._pieces(start, end) for text in chunk.texts("texts")[a:b]]

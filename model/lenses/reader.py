@@ -1,0 +1,100 @@
+"""One head's queries and keys, rebuilt from a recording for any tokens, as matrices whose product is the scores.
+
+A row of keys is content first, then position: W_UK c_kv and k_rope [N + R], so one product gives a whole score and
+products of the parts give content and position. Few queries are better absorbed: W_UK is moved into them, and the
+keys are the latents as they are, c_kv and k_rope [C + R].
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.lenses.scores import rotations
+from model.messages import Quantity
+from model.network.rope import query_temperature, rotate, softmax_scale
+from model.recording.projections import Projections
+from model.recording.recording import Recording
+
+Positions = NDArray[np.int64]
+
+
+class HeadReader:
+    """One head of one layer of a run. Reads no more than it is asked for, and keeps only weights of this head."""
+
+    def __init__(self, recording: Recording, projections: Projections, *, layer: int, head: int) -> None:
+        self.recording, self.layer, self.head = recording, layer, head
+        self.config = config = recording.info.config
+        weights = projections.layer(layer)
+        self.device = weights.q_weight.device
+        nope, width = config.qk_nope_head_dim, config.qk_head_dim
+        self._q_XS = weights.q_weight[head * width : (head + 1) * width].float()
+        kv_b_HXC = weights.kv_b.unflatten(0, (config.heads, -1))
+        self.w_uk_NC = kv_b_HXC[head, :nope].float()
+        self.content_width, self.width = nope, width
+        self.rope_width = config.qk_rope_head_dim
+        self.latent_width = config.kv_lora_rank + config.qk_rope_head_dim
+
+    def absorbs(self, rows: int) -> bool:
+        """Whether moving W_UK into `rows` queries is less work than restoring the keys' content."""
+        nope, rank = self.config.qk_nope_head_dim, self.config.kv_lora_rank
+        return rows * (rank - nope) <= rank * nope
+
+    @torch.no_grad()
+    def queries(self, tokens: Positions) -> Tensor:
+        """Content and rotated part of these tokens' queries, scaled, as the model had them: float32 [q, N + R]."""
+        config = self.config
+        source_QS = self._float(self.recording.heavy_at("query_source", tokens, layer_row=self.layer))
+        q_QX = torch.mm(source_QS, self._q_XS.T).mul_(softmax_scale(config))
+        at = torch.from_numpy(tokens).to(self.device)
+        if config.query_temperature is not None:
+            q_QX *= query_temperature(config.query_temperature, at).unsqueeze(1)
+        table = rotations(config.rope, config.qk_rope_head_dim, self.device)
+        every = table.rows(0, int(tokens[-1]) + 1, length=self.recording.info.prompt_tokens)
+        rope_QR = q_QX[:, self.content_width :]
+        rotated = rotate(rope_QR.unsqueeze(1), every[at], interleaved=config.rope.interleaved)
+        q_QX[:, self.content_width :] = rotated.squeeze(1)
+        return q_QX
+
+    @torch.no_grad()
+    def absorbed(self, q_QX: Tensor) -> Tensor:
+        """The same queries against latents, [q, C + R]."""
+        return torch.cat((torch.mm(q_QX[:, : self.content_width], self.w_uk_NC), q_QX[:, self.content_width :]), dim=1)
+
+    def latents(self, start: int, end: int, *, out: Tensor) -> Tensor:
+        """c_kv and k_rope of tokens start … end − 1 side by side, float32 [k, C + R], in the first rows of `out`."""
+        rank = self.config.kv_lora_rank
+        to = out[: end - start]
+        to[:, :rank] = self._tensor(self._read("c_kv", start, end))
+        to[:, rank:] = self._tensor(self._read("k_rope", start, end))
+        return to
+
+    @torch.no_grad()
+    def keys(self, start: int, end: int, *, out: Tensor, latents: Tensor) -> Tensor:
+        """Content and position of the keys of tokens start … end − 1: [k, N + R] in the first rows of `out`."""
+        rank = self.config.kv_lora_rank
+        from_KC = self.latents(start, end, out=latents)
+        to = out[: end - start]
+        if to.dtype == torch.float32:
+            torch.mm(from_KC[:, :rank], self.w_uk_NC.T, out=to[:, : self.content_width])
+        else:
+            to[:, : self.content_width] = torch.mm(from_KC[:, :rank].to(to.dtype), self.w_uk_NC.T.to(to.dtype))
+        to[:, self.content_width :] = from_KC[:, rank:]
+        return to
+
+    def columns(self, quantity: Quantity) -> slice:
+        """Which columns of queries and keys make a quantity's scores."""
+        if quantity == "probability":
+            return slice(0, self.width)
+        return slice(0, self.content_width) if quantity == "content" else slice(self.content_width, self.width)
+
+    def _read(self, name: str, start: int, end: int) -> NDArray[np.generic]:
+        return self.recording.heavy(name, layer_row=self.layer, start=start, end=end)
+
+    def _float(self, values: NDArray[np.generic]) -> Tensor:
+        return self._tensor(values).to(self.device).float()
+
+    def _tensor(self, values: NDArray[np.generic]) -> Tensor:
+        if values.dtype == np.uint16:
+            return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16)
+        return torch.from_numpy(values)
