@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from model.config import ModelConfig
 from model.message import Array, CellReduction, Message, Quantity
 
 Arithmetic = Literal["float32", "bf16"]
@@ -131,6 +132,18 @@ class AskHeads(Message, frozen=True, eq=False):
     query: int
     key: int
     slot: str = "ask"
+
+
+class MeasureAttention(Message, frozen=True, eq=False):
+    """Time pictures of synthetic latents of one layer of `config`; answered by Measured.
+
+    Simulated: random numbers in the shapes and dtype of a real run. `full` also goes through every row.
+    """
+
+    config: ModelConfig
+    tokens: int
+    arithmetic: Arithmetic = "bf16"
+    full: bool = True
 
 
 Question = (

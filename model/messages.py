@@ -20,6 +20,7 @@ from model.lens_messages import HeadsAsked as HeadsAsked
 from model.lens_messages import HeadsSurveyed as HeadsSurveyed
 from model.lens_messages import HeadStatistics as HeadStatistics
 from model.lens_messages import LatentMapShown as LatentMapShown
+from model.lens_messages import MeasureAttention as MeasureAttention
 from model.lens_messages import MeasureDrift as MeasureDrift
 from model.lens_messages import Minus as Minus
 from model.lens_messages import PictureShown as PictureShown
@@ -307,6 +308,7 @@ Command = (
     | Measure
     | ProfileExperts
     | ReadAbout
+    | MeasureAttention
     | Shutdown
 )
 

@@ -122,6 +122,8 @@ class Agenda:
         events, more = _piece(jobs[0])
         if not more:
             jobs.popleft()
+        elif ask:
+            jobs.rotate(-1)  # a short question is answered while a long one goes on
         seconds = time.monotonic() - began
         self._owed = seconds * RUN_SHARE if ask else self._owed - seconds
         if not (self._runs and self._loads):

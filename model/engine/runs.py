@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from model.engine.opened import OpenModel
 from model.engine.scratch import Scratch
+from model.lenses.kept import Kept
 from model.messages import RunInfo
 from model.problems import Problem
 from model.recording.projections import Projections
@@ -32,6 +33,7 @@ class Engine:
     scratch: Scratch = field(default_factory=Scratch)
     model: OpenModel | None = None
     runs: dict[str, Run] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)  # for views of attention to come
 
     def open_model(self) -> OpenModel:
         """The open model. Raises Problem when there is none."""

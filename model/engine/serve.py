@@ -13,6 +13,7 @@ from model.engine.extract import extract
 from model.engine.generate import generate
 from model.engine.inbox import Inbox
 from model.engine.measure import measure
+from model.engine.measure_attention import measure_attention
 from model.engine.opened import opening
 from model.engine.profile import profile
 from model.engine.reopening import reopen
@@ -28,6 +29,7 @@ from model.messages import (
     Extract,
     Generate,
     Measure,
+    MeasureAttention,
     MeasureDrift,
     OpenCheckpoint,
     OpenRecording,
@@ -102,6 +104,8 @@ def _put(command: Command, engine: Engine, agenda: Agenda, inbox: Inbox) -> None
             agenda.add_load(Job(request, profile(command, engine)))  # beside runs, as a load goes
         case ReadAbout():
             agenda.add_question(Job(request, about(command)))
+        case MeasureAttention():
+            agenda.add_run(Job(request, measure_attention(command)))
         case Describe():
             agenda.add_question(Job(request, answers.describe(command)))
         case ShowAttention():

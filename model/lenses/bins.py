@@ -17,14 +17,23 @@ _making = threading.Lock()
 
 
 def kernels() -> Any:
-    """The compiled kernels, or their plain counterparts where numba is missing."""
+    """The compiled kernels for blocks, or their plain counterparts where numba is missing."""
+    return _module("fold")
+
+
+def row_kernels() -> Any:
+    """The compiled kernels for whole rows, or their plain counterparts."""
+    return _module("fold_rows")
+
+
+def _module(name: str) -> Any:
     with _making:
-        if "kernels" not in _made:
+        if name not in _made:
             try:
-                _made["kernels"] = importlib.import_module("model.lenses.fold")
+                _made[name] = importlib.import_module(f"model.lenses.{name}")
             except ImportError:
-                _made["kernels"] = fold_plain
-        return _made["kernels"]
+                _made[name] = importlib.import_module(f"model.lenses.{name}_plain")
+        return _made[name]
 
 
 class Bins:
@@ -49,10 +58,8 @@ class Bins:
     def fold(self, scores_KQ: Tensor, first_key: int, first_bin: int) -> None:
         """Fold the scores [k, q] of keys from `first_key` on, the first of them in bin `first_bin`."""
         if self._compiled is None:
-            total = self._total if len(self._total) == self.count else torch.zeros_like(self._most)
-            fold_plain.fold(
-                scores_KQ, first_key, self._query, self.edges, first_bin, self._most, total, softmax=self._softmax
-            )
+            tensors = (self.edges, first_bin, self._most, self._total)
+            fold_plain.fold(scores_KQ, first_key, self._query, *tensors, softmax=self._softmax, adds=self._adds)
             return
         kernel, scores = self._compiled, _as_float32(self._compiled, scores_KQ)
         if self._softmax:

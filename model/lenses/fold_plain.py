@@ -18,6 +18,7 @@ def fold(
     total_BQ: Tensor,
     *,
     softmax: bool,
+    adds: bool,
 ) -> None:
     """Fold scores into bins [bins, q]: the greatest, and Σ exp(score − greatest) or, without `softmax`, Σ score."""
     end_key = first_key + len(scores_KQ)
@@ -31,7 +32,8 @@ def fold(
     most, total = most_BQ[first_bin:last_bin], total_BQ[first_bin:last_bin]
     if not softmax:
         most.scatter_reduce_(0, index_KQ, scores_KQ, "amax")
-        total.scatter_add_(0, index_KQ, scores_KQ.masked_fill(late_KQ, 0))
+        if adds:
+            total.scatter_add_(0, index_KQ, scores_KQ.masked_fill(late_KQ, 0))
         return
     before = most.clone()
     most.scatter_reduce_(0, index_KQ, scores_KQ, "amax")

@@ -76,6 +76,7 @@ class HeadPicture:
         self.grid = kept.get((*key, *kind, cut), self._new)
         if self.grid.until > wanted.queries[1] and (wanted.queries[1] - start[0]) % wanted.cell[0]:
             self.grid = self._new()  # the kept one's last row of cells reaches further than asked
+        self.grid.reserve(wanted.queries[1], wanted.keys[1])
         self._sampled = self._new()
         self.done: Positions = np.empty(0, np.int64)  # sampled queries
 

@@ -2,7 +2,8 @@
 
 A row of keys is content first, then position: W_UK c_kv and k_rope [N + R], so one product gives a whole score and
 products of the parts give content and position. Few queries are better absorbed: W_UK is moved into them, and the
-keys are the latents as they are, c_kv and k_rope [C + R].
+keys are the latents as they are, c_kv and k_rope [C + R]. Without latents (MHA, GQA, MQA) a head's keys are in the
+cache, its own or its group's, and nothing is absorbed.
 """
 
 import numpy as np
@@ -29,16 +30,17 @@ class HeadReader:
         self.device = weights.q_weight.device
         nope, width = config.qk_nope_head_dim, config.qk_head_dim
         self._q_XS = weights.q_weight[head * width : (head + 1) * width].float()
-        kv_b_HXC = weights.kv_b.unflatten(0, (config.heads, -1))
-        self.w_uk_NC = kv_b_HXC[head, :nope].float()
-        self.content_width, self.width = nope, width
-        self.rope_width = config.qk_rope_head_dim
-        self.latent_width = config.kv_lora_rank + config.qk_rope_head_dim
+        self.content_width, self.rope_width, self.width = nope, config.qk_rope_head_dim, width
+        self.has_latents = weights.kv_b is not None
+        self.latent_width = width
+        if weights.kv_b is not None:
+            self.w_uk_NC = weights.kv_b.unflatten(0, (config.heads, -1))[head, :nope].float()
+            self.latent_width = config.kv_lora_rank + config.qk_rope_head_dim
 
     def absorbs(self, rows: int) -> bool:
         """Whether moving W_UK into `rows` queries is less work than restoring the keys' content."""
         nope, rank = self.config.qk_nope_head_dim, self.config.kv_lora_rank
-        return rows * (rank - nope) <= rank * nope
+        return self.has_latents and rows * (rank - nope) <= rank * nope
 
     @torch.no_grad()
     def queries(self, tokens: Positions) -> Tensor:
@@ -51,10 +53,12 @@ class HeadReader:
             q_QX *= query_temperature(config.query_temperature, at).unsqueeze(1)
         table = rotations(config.rope, config.qk_rope_head_dim, self.device)
         every = table.rows(0, int(tokens[-1]) + 1, length=self.recording.info.prompt_tokens)
-        rope_QR = q_QX[:, self.content_width :]
+        # Checkpoints without latents have a query's rotated part first.
+        split = self.content_width if self.has_latents else self.rope_width
+        parts = q_QX[:, :split], q_QX[:, split:]
+        content_QN, rope_QR = parts if self.has_latents else parts[::-1]
         rotated = rotate(rope_QR.unsqueeze(1), every[at], interleaved=config.rope.interleaved)
-        q_QX[:, self.content_width :] = rotated.squeeze(1)
-        return q_QX
+        return torch.cat((content_QN, rotated.squeeze(1)), dim=1)
 
     @torch.no_grad()
     def absorbed(self, q_QX: Tensor) -> Tensor:
@@ -62,9 +66,16 @@ class HeadReader:
         return torch.cat((torch.mm(q_QX[:, : self.content_width], self.w_uk_NC), q_QX[:, self.content_width :]), dim=1)
 
     def latents(self, start: int, end: int, *, out: Tensor) -> Tensor:
-        """c_kv and k_rope of tokens start … end − 1 side by side, float32 [k, C + R], in the first rows of `out`."""
+        """c_kv and k_rope of tokens start … end − 1 side by side, float32 [k, C + R], in the first rows of `out`.
+
+        Without latents the head's keys.
+        """
         rank = self.config.kv_lora_rank
         to = out[: end - start]
+        if not self.has_latents:
+            k_KGX = self._read("k", start, end).reshape(end - start, -1, self.width)
+            to[:] = self._tensor(k_KGX[:, self.head * k_KGX.shape[1] // self.config.heads])
+            return to
         to[:, :rank] = self._tensor(self._read("c_kv", start, end))
         to[:, rank:] = self._tensor(self._read("k_rope", start, end))
         return to
@@ -75,6 +86,8 @@ class HeadReader:
         rank = self.config.kv_lora_rank
         from_KC = self.latents(start, end, out=latents)
         to = out[: end - start]
+        if not self.has_latents:
+            return to.copy_(from_KC)
         if to.dtype == torch.float32:
             torch.mm(from_KC[:, :rank], self.w_uk_NC.T, out=to[:, : self.content_width])
         else:

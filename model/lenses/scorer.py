@@ -17,6 +17,7 @@ from model.message import Quantity
 
 KEY_BLOCK = 1024  # keys of one product: with 256 queries its scores stay in the processor's caches
 QUERY_BLOCK = 256
+ROW_BYTES = 48 * 2**20  # of whole rows of scores in work at a time, on all threads
 ALONE = 32  # queries that one thread may as well project
 EXPANDED = 2048  # keys expanded in one go on each thread: some 10 ms
 
@@ -75,7 +76,7 @@ class Scorer:
     def __init__(self, reader: HeadReader, kept: Kept, *, arithmetic: Arithmetic) -> None:
         self.reader, self.arithmetic = reader, arithmetic
         self._dtype = DTYPES[arithmetic]
-        self._kept = kept
+        self.kept = kept
         self._have = Growing(reader.width, self._dtype, reader.device)
         self._name = (reader.recording.info.run, reader.layer, reader.head, arithmetic)
         self.absorbed = True
@@ -83,11 +84,11 @@ class Scorer:
     @property
     def normalisers(self) -> Normalisers:
         """Those of this head, kept for later views."""
-        return self._kept.get((*self._name, "normalisers"), Normalisers)
+        return self.kept.get((*self._name, "normalisers"), Normalisers)
 
     def prepare(self, quantity: Quantity, *, rows: int, keys: int) -> Iterator[None]:
         """Get ready for so many query rows over keys 0 … keys − 1: expand keys when that pays; piece by piece."""
-        have = self._have = self._kept.get((*self._name, "keys"), lambda: self._have)
+        have = self._have = self.kept.get((*self._name, "keys"), lambda: self._have)
         self.absorbed = have.length < keys and (quantity == "position" or self.reader.absorbs(rows))
         if self.absorbed or not self._fits(keys):
             return
@@ -99,7 +100,7 @@ class Scorer:
             together(parts)
             have.length = end
             yield
-        self._kept.shrink()
+        self.kept.shrink()
 
     def _expansion(self, have: Growing, starts: range, last: int) -> Callable[[], None]:
         def expand() -> None:
@@ -112,12 +113,13 @@ class Scorer:
     def queries(self, tokens: Positions, quantity: Quantity) -> Tensor:
         """Rows to be multiplied with keys, in this scorer's arithmetic."""
         if len(tokens) < ALONE:
-            return self._queries(tokens, quantity)
-        parts = [partial(self._queries, tokens[a:b], quantity) for a, b in shares(len(tokens))]
+            return self.projected(tokens, quantity)
+        parts = [partial(self.projected, tokens[a:b], quantity) for a, b in shares(len(tokens))]
         return torch.cat(together(parts))
 
     @torch.no_grad()
-    def _queries(self, tokens: Positions, quantity: Quantity) -> Tensor:
+    def projected(self, tokens: Positions, quantity: Quantity) -> Tensor:
+        """`queries` on the calling thread."""
         q_QX = self.reader.queries(tokens)
         if self.absorbed and quantity != "position":
             if quantity == "content":
@@ -126,6 +128,11 @@ class Scorer:
         else:
             q_QX = q_QX[:, self.reader.columns(quantity)]
         return q_QX.to(self._dtype)
+
+    @property
+    def content_columns(self) -> int:
+        """Columns of queries and keys that make content scores; the rest make position scores."""
+        return self.reader.latent_width - self.reader.rope_width if self.absorbed else self.reader.content_width
 
     @torch.no_grad()
     def scores(self, q_QX: Tensor, start: int, end: int, quantity: Quantity) -> Tensor:
@@ -155,4 +162,4 @@ class Scorer:
         return scratch("latents", shape, dtype=torch.float32, device=self.reader.device)
 
     def _fits(self, keys: int) -> bool:
-        return keys * self.reader.width * self._dtype.itemsize <= self._kept.limit
+        return keys * self.reader.width * self._dtype.itemsize <= self.kept.limit

@@ -1,0 +1,19 @@
+"""How far bfloat16 moves a head's probabilities, measured on a few of its rows."""
+
+import numpy as np
+import torch
+
+from model.lenses.rows import probabilities
+from model.lenses.scorer import Scorer
+
+ROWS = 4
+
+
+def rounding_error(scorer: Scorer, queries: tuple[int, int]) -> float:
+    """Largest difference of a probability of some queries between a scorer's arithmetic and float32's."""
+    count = min(ROWS, queries[1] - queries[0])
+    tokens = np.linspace(queries[0], queries[1] - 1, count).astype(np.int64)
+    tokens = np.unique(tokens)
+    theirs = probabilities(scorer, tokens)
+    exact = probabilities(Scorer(scorer.reader, scorer.kept, arithmetic="float32"), tokens)
+    return float(torch.max(torch.abs(theirs - exact)))
