@@ -9,10 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from model.lenses import bins, fold_plain, picture, scorer, walk, workers
+from model.lenses.attention import probabilities
+from model.lenses.connect import connections
 from model.lenses.kept import Kept
 from model.lenses.picture import HeadPicture, Stage, Wanted, check, pictures
 from model.lenses.reader import HeadReader
 from model.lenses.scorer import Scorer
+from model.lenses.scores import finished
 from model.problems import Problem
 from model.recording.projections import Projections
 from model.recording.recorder import Recorder
@@ -246,3 +249,21 @@ def test_what_cannot_be_drawn_is_refused(change: dict[str, Any], named: str) -> 
         check(wanted, 1)
     with pytest.raises(Problem, match="0 heads"):
         check(Wanted(ALL, ALL, (8, 8), "probability", "max"), 0)
+
+
+@pytest.mark.parametrize("attention", ["mha", "gqa", "mqa"])
+def test_models_without_latents_are_drawn_too(tmp_path: Path, attention: str) -> None:
+    groups = {"mha": 2, "gqa": 1, "mqa": 1}[attention]
+    config = tiny_config(kv_heads=groups, q_lora_rank=None, kv_lora_rank=0, v_head_dim=10)
+    decoder = random_decoder(config)
+    recorder = Recorder.create(tmp_path / "run", run_info(config))
+    feed(recorder, decoder, (60, 1))
+    projections, kept = Projections.of(decoder), Kept()
+    expected = probabilities(recorder.recording, projections, layer=1, heads=(1,), queries=(0, 61), keys=(0, 61))[0]
+    reader = HeadReader(recorder.recording, projections, layer=1, head=1)
+    wanted = Wanted((0, 61), (0, 61), (1, 1), "probability", "max")
+    *_, last = pictures([HeadPicture(Scorer(reader, kept, arithmetic="float32"), wanted, kept)])
+    assert last is not None
+    np.testing.assert_allclose(np.nan_to_num(last.values[0]), expected, atol=1e-6)
+    pair, _ = finished(connections(recorder.recording, projections, layer=1, query=40, key=7))
+    assert pair[0, 1] == pytest.approx(expected[40, 7], abs=1e-6)
