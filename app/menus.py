@@ -102,6 +102,7 @@ class Menus(QObject):
 
     def _help_menu(self) -> None:
         menu = self._window.menuBar().addMenu(self.tr("&Help"))
+        self._add(menu, self.tr("Model card"), lambda: self._session.show_card(True), "Ctrl+I")
         self._add(menu, self.tr("Keys"), self._show_keys, "F1")
         self._add(menu, self.tr("Take or leave the tour"), self._touring.toggle, "F2")
         self._add(menu, self.tr("Next stop of the tour"), self._touring.next, "Alt+Right")

@@ -7,6 +7,7 @@ from widgets.attention.attention_view import AttentionView
 from widgets.checkpoint_sheet import CheckpointSheet
 from widgets.devices.devices_view import DevicesView
 from widgets.memory.memory_view import MemoryView
+from widgets.model_card import ModelCard
 from widgets.notice_bar import NoticeBar
 from widgets.palette import Palette
 from widgets.panel import Panel
@@ -37,6 +38,7 @@ class Parts(QObject):
         self.notices = NoticeBar()
         self.sheet = CheckpointSheet()
         self.tour = TourBar()
+        self.card = ModelCard()
         if docked:
             self.docks = DockArea(((self.attention, self.routing), (self.devices, self.memory)))
 
@@ -48,7 +50,7 @@ class Parts(QObject):
     def show_palette(self, palette: Palette) -> None:
         """Hand the palette to everything that paints itself."""
         painted = (*self.views.values(), self.strip, self.timeline, self.prompt, self.top, self.status)
-        for widget in (*painted, self.notices, self.sheet, self.tour):
+        for widget in (*painted, self.notices, self.sheet, self.tour, self.card):
             show = getattr(widget, "show_palette", None)  # widgets of plain Qt controls are dressed by the style sheet
             if show is not None:
                 show(palette)

@@ -126,6 +126,10 @@ class Session(QObject):
             self._set(replace(self.state, loading=replace(loading, cancelling=True)))
             self._send(Stop(request=self._bridge.next_request(), target=loading.request))
 
+    def show_card(self, wanted: bool) -> None:
+        """Open or close the model card."""
+        self._set(replace(self.state, card=wanted and self.state.model is not None))
+
     def profile_experts(self, folder: str) -> None:
         """Count what the open model's experts are chosen for over the texts of a folder; runs go on beside it."""
         if self.state.model is None:
@@ -180,6 +184,8 @@ class Session(QObject):
         """Leave what is in front: put a description away, stop loading, or end the live run."""
         if self.state.described is not None:
             self.decline()
+        elif self.state.card:
+            self.show_card(False)
         elif self.state.loading is not None:
             self.cancel_load()
         elif self.state.running or self.state.profiling is None:

@@ -130,6 +130,7 @@ class State:
     about: About | None = None  # what lies beside the open model's weights
     profile: ExpertProfile | None = None  # of the open model's experts
     profiling: ProfileProgress | None = None
+    card: bool = False  # whether the model card is open
     proving: int = 0  # the request number of a running Verify
     running: int = 0  # the request number of a live run
     runs: tuple[Run, ...] = ()

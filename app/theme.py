@@ -108,6 +108,7 @@ QFrame[role="panel"][marked="true"], QFrame[role="panel-header"][docked="true"][
     border-color: $accent; }
 QFrame[role="bar"] { background: $surface; border: none; }
 QFrame[role="chip"] { background: $raised; border: 1px solid $line; border-radius: 6px; }
+QFrame[role="chip"]:hover, QFrame[role="chip"]:focus { border-color: $faint; }
 QFrame[role="chip"][tone="good"] { border-color: $good; }
 QFrame[role="chip"][tone="bad"] { border-color: $bad; }
 QFrame[role="notice"] { background: $raised; border: 1px solid $warn; border-radius: 6px; }

@@ -8,6 +8,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from app import chrome, present
+from app.card import card_facts
 from app.derived import Counter
 from app.menus import Menus
 from app.parts import Parts
@@ -55,6 +56,7 @@ class MainWindow(QMainWindow):
         chrome.show_notices(parts, before, state)
         if chrome.show_sheet(parts, before, state):
             self._place_sheet()
+        self._show_card(before, state)
         if everything or (before.runs, before.current, before.running) != (state.runs, state.current, state.running):
             chrome.show_prompt(parts, state)
             present.show_timeline(parts.timeline, state)
@@ -101,12 +103,31 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
         parts.sheet.setParent(centre)
         parts.sheet.hide()
+        parts.card.setParent(centre)
+        parts.card.hide()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         size = event.size()
         self.parts.docks.set_compact(size.width() < COMPACT.width() or size.height() < COMPACT.height())
         self._place_sheet()
+        self._place_card()
+
+    def _show_card(self, before: State, state: State) -> None:
+        card = self.parts.card
+        facts = card_facts(state) if state.card else None
+        if facts is not None:
+            card.show_facts(facts)
+        card.setVisible(facts is not None)
+        if facts is not None and not before.card:
+            self._place_card()
+            card.setFocus()
+
+    def _place_card(self) -> None:
+        card, centre = self.parts.card, self._centre
+        width, height = min(card.maximumWidth(), centre.width() - 32), centre.height() - 88
+        card.setGeometry((centre.width() - width) // 2, 56, width, height)
+        card.raise_()
 
     def _place_sheet(self) -> None:
         sheet, centre = self.parts.sheet, self._centre
@@ -165,6 +186,8 @@ class MainWindow(QMainWindow):
         self.touring.looked_at.connect(self._mark)
         parts.attention.offer_taken.connect(self.touring.toggle)
         # model, engine, notices
+        parts.top.card_wanted.connect(lambda: session.show_card(not session.state.card))
+        parts.card.closed.connect(lambda: session.show_card(False))
         parts.top.proof_wanted.connect(session.prove)
         parts.top.theme_wanted.connect(self.theme_wanted)
         parts.status.stop_wanted.connect(session.stop)

@@ -2,7 +2,8 @@
 
 from typing import TypeVar
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
 from widgets.figures import parameters_text
@@ -18,7 +19,12 @@ TRACK_STYLE = "QProgressBar { background: palette(mid); }"
 
 
 class ModelChip(QFrame):
-    """What is open, what is being opened, or that nothing is."""
+    """What is open, what is being opened, or that nothing is.
+
+    Signals: `clicked()`, while a model is open.
+    """
+
+    clicked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,6 +42,7 @@ class ModelChip(QFrame):
         for point in self._points:
             point.setText("·")
         self._details = self._compact = False
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._progress = QProgressBar(self)
         self._progress.setTextVisible(False)
         self._progress.setFixedWidth(120)
@@ -62,7 +69,8 @@ class ModelChip(QFrame):
         self._dtype.setText(dtype)
         exact = self.tr("{total} parameters, {active} of them used per token")
         counts = exact.format(total=f"{total:,}", active=f"{active:,}")
-        self._describe("\n".join([name, f"{family}, {device}, {dtype}", counts, *notes]))
+        about = self.tr("Click for the model card")
+        self._describe("\n".join([name, f"{family}, {device}, {dtype}", counts, about, *notes]))
         self._show_parts(details=True, progress=False)
 
     def show_no_model(self, text: str) -> None:
@@ -85,6 +93,16 @@ class ModelChip(QFrame):
             self._compact = compact
             self._show_details()
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if self._details and event.button() == Qt.MouseButton.LeftButton:
+            self.clicked.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self._details and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.clicked.emit()
+            return
+        super().keyPressEvent(event)
+
     def _show_details(self) -> None:
         self._points[0].setVisible(self._details)
         self._device.setVisible(self._details)
@@ -99,6 +117,7 @@ class ModelChip(QFrame):
 
     def _show_parts(self, *, details: bool, progress: bool) -> None:
         self._details = details
+        self.setCursor(Qt.CursorShape.PointingHandCursor if details else Qt.CursorShape.ArrowCursor)
         self._show_details()
         self._progress.setVisible(progress)
 

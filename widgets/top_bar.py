@@ -17,11 +17,13 @@ ROOMY = 1080  # pixels; in a narrower bar the details would be cut
 class TopBar(QFrame):
     """Model chip and proof at the left; layer, head, theme and export at the right.
 
-    Signals: `layer_chosen(int)`, `head_chosen(int)`, `proof_wanted()`, `theme_wanted()`, `export_wanted()`.
+    Signals: `layer_chosen(int)`, `head_chosen(int)`, `card_wanted()`, `proof_wanted()`, `theme_wanted()`,
+    `export_wanted()`.
     """
 
     layer_chosen = Signal(int)
     head_chosen = Signal(int)
+    card_wanted = Signal()
     proof_wanted = Signal()
     theme_wanted = Signal()
     export_wanted = Signal()
@@ -39,6 +41,7 @@ class TopBar(QFrame):
         self._theme = QPushButton(self)
         self._export = QPushButton(self.tr("Export…"), self)
         self._arrange()
+        self._model.clicked.connect(self.card_wanted)
         self._proof.clicked.connect(self.proof_wanted)
         self._layer.chosen.connect(self.layer_chosen)
         self._head.chosen.connect(self.head_chosen)

@@ -14,6 +14,7 @@ from model.outside import open_regular, read_json_object
 from model.problems import Problem
 
 CARDS = ("README.md", "README.txt", "README", "MODEL_CARD.md")
+SOURCES = ("SOURCES.md",)
 LICENCES = ("LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "LICENSE-MODEL", "COPYING")
 CARD_LIMIT = 128 * 1024  # bytes shown of a card
 LICENCE_LIMIT = 32 * 1024
@@ -35,7 +36,7 @@ def _found(request: int, checkpoint: Checkpoint) -> About:
     return About(
         request=request,
         path=str(path),
-        card=_first(path, CARDS, CARD_LIMIT, notes),
+        card="\n\n".join(filter(None, (_first(path, names, CARD_LIMIT, notes) for names in (CARDS, SOURCES)))),
         licence=_first(path, LICENCES, LICENCE_LIMIT, notes),
         report=_report(path / REPORT, notes),
         profile=_profile(checkpoint, notes),

@@ -35,12 +35,13 @@ def profile_of(folder: Path, **changes: object) -> ExpertProfile:
 
 def test_card_licence_figures_and_profile_come_together(folder: Path):
     (folder / "README.md").write_text("# tiny\n\nA model.", encoding="utf-8")
+    (folder / "SOURCES.md").write_text("## From", encoding="utf-8")
     (folder / "LICENSE").write_text("MIT", encoding="utf-8")
     report = {"format": 1, "training": {"tokens": 3801088, "ok": True, "name": "x"}, "layers": [1, 2]}
     (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
     write_profile(profile_of(folder), folder / "experts.json")
     found = about(folder)
-    assert (found.card, found.licence, found.notes) == ("# tiny\n\nA model.", "MIT", [])
+    assert (found.card, found.licence, found.notes) == ("# tiny\n\nA model.\n\n## From", "MIT", [])
     assert found.report == {"format": 1.0, "training.tokens": 3801088.0}
     assert found.profile == profile_of(folder)
     assert found.path == str(folder)
