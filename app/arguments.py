@@ -189,17 +189,26 @@ def _profile(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("decode", "prefill", "growth", "large", "table", "window"))
+    parser.add_argument("what", choices=("decode", "prefill", "growth", "attention", "large", "table", "window"))
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--checkpoint", metavar="DIR", type=path, help="checkpoint folder (default: the bundled model)")
-    model.add_argument("--shape", choices=("tiny", "mid"), help="random weights: 17 M parameters, or 0.6 B")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    model.add_argument(
+        "--shape",
+        choices=("tiny", "mid", "v2-lite", "v2", "bundled"),
+        help="random weights: 17 M parameters, or 0.6 B; for attention v2-lite (the default), v2 or bundled",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "bf16"),
+        help="default float32; for attention bf16, where the processor multiplies it faster",
+    )
+    parser.add_argument("--plot", metavar="F.svg", type=path, help="attention: measure 1,024 … --tokens, draw times")
     parser.add_argument("--context", type=numbers, default=[64, 2048], metavar="64,2048", help="tokens before decoding")
     parser.add_argument(
         "--tokens",
         type=numbers,
         metavar="N",
-        help="tokens to generate (decode and window: 64, growth: 20000); prompt lengths (prefill: 512,2048)",
+        help="to generate (decode, window: 64, growth: 20000); lengths (prefill: 512,2048, attention: 8192,32768)",
     )
     parser.add_argument("--peer-llama", metavar="BIN", type=path, help="a llama-bench of llama.cpp, for decode")
     parser.add_argument("--peer-gguf", metavar="FILE", type=path, help="the same model for it")

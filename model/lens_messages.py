@@ -137,13 +137,15 @@ class AskHeads(Message, frozen=True, eq=False):
 class MeasureAttention(Message, frozen=True, eq=False):
     """Time pictures of synthetic latents of one layer of `config`; answered by Measured.
 
-    Simulated: random numbers in the shapes and dtype of a real run. `full` also goes through every row.
+    Simulated: random numbers in the shapes and dtype of a real run. `full` also goes through every row. held: the time
+    and memory of the same picture from a T × T array of every head, as programs make it that keep attention.
     """
 
     config: ModelConfig
     tokens: int
     arithmetic: Arithmetic = "bf16"
     full: bool = True
+    what: Literal["pictures", "held"] = "pictures"
 
 
 Question = (

@@ -1,4 +1,4 @@
-"""`bench decode|prefill|growth|large|table|window`: measured speed as JSON or text, never part of the tests."""
+"""`bench decode|prefill|growth|attention|…`: measured speed as JSON or text, never part of the tests."""
 
 import tempfile
 from argparse import Namespace
@@ -11,16 +11,28 @@ from typing import Literal, cast
 import msgspec
 
 from app.bundled import checkpoint_path
+from app.commands.bench_attention import ShapeName, bench_attention, sweep
 from app.commands.bench_large import bench_large
 from app.commands.bench_llama import llama_measures
 from app.commands.conversation import Conversation
 from app.commands.output import show
 from app.commands.random_checkpoint import SHAPES, write_random_checkpoint
 from model.config import DtypeName
+from model.lens_messages import Arithmetic
 from model.messages import Measure, Measured, OpenCheckpoint
 from model.problems import Problem
 
-TOKENS = {"decode": [64], "prefill": [512, 2048], "growth": [20_000], "large": [32], "window": [64], "table": [64]}
+TOKENS = {
+    "decode": [64],
+    "prefill": [512, 2048],
+    "growth": [20_000],
+    "attention": [8192, 32_768],
+    "large": [32],
+    "window": [64],
+    "table": [64],
+}
+SEVERAL = ("prefill", "attention")  # take several --tokens
+LENS_SHAPES = ("v2-lite", "v2", "bundled")
 
 
 def run(options: Namespace) -> int:
@@ -28,8 +40,11 @@ def run(options: Namespace) -> int:
     tokens = options.tokens if options.tokens is not None else TOKENS[options.what]
     if min(tokens) < 2 or min(options.context) < 1:
         raise Problem("There is nothing to measure; give --tokens 2 or more and contexts of 1 or more.")
-    if options.what != "prefill" and len(tokens) > 1:
-        raise Problem("Only `bench prefill` takes several --tokens; give one number.")
+    if options.what not in SEVERAL and len(tokens) > 1:
+        raise Problem("Only `bench prefill` and `bench attention` take several --tokens; give one number.")
+    if options.shape is not None and (options.what == "attention") != (options.shape in LENS_SHAPES):
+        raise Problem(f"`bench {options.what}` has no shape {options.shape}; `bench --help` lists what there is.")
+    options.dtype = _dtype(options)
     if options.what == "window":
         # Late, because it loads Qt, which no other benchmark needs.
         result = import_module("app.commands.bench_window").bench_window(
@@ -37,6 +52,8 @@ def run(options: Namespace) -> int:
         )
     elif options.what == "large":
         result = bench_large(folder=options.folder, tokens=tokens[0], budget=options.budget)
+    elif options.what == "attention":
+        result = _attention(options, tokens)
     elif options.what == "table":
         # Late, because the table asks this module for its rows.
         return cast(int, import_module("app.commands.bench_table").bench_table(Path(options.out)))
@@ -47,6 +64,22 @@ def run(options: Namespace) -> int:
             result |= llama_measures(options.peer_llama, options.peer_gguf, ours=result)
     show(result, as_json=options.json)
     return 0
+
+
+def _attention(options: Namespace, tokens: list[int]) -> dict[str, object]:
+    shape = cast(ShapeName, options.shape or "v2-lite")
+    how = cast(Arithmetic, options.dtype)
+    if options.plot is None:
+        return bench_attention(shape, tokens=tokens, arithmetic=how, checkpoint=options.checkpoint)
+    file = Path(options.plot)
+    return sweep(shape, most=max(tokens), arithmetic=how, file=file, checkpoint=options.checkpoint)
+
+
+def _dtype(options: Namespace) -> str:
+    """float32, and bfloat16 by the name that the benchmark knows it by."""
+    if options.what == "attention":
+        return "float32" if options.dtype == "float32" else "bf16"
+    return "bfloat16" if options.dtype == "bf16" else options.dtype or "float32"
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class Conversation(AbstractContextManager["Conversation"]):
             if isinstance(event, Failed):
                 raise Problem(event.message)
             yield event
-            if isinstance(event, LAST):
+            if isinstance(event, LAST) or getattr(event, "final", False):
                 return
 
     def read_bytes(self) -> int:

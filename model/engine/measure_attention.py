@@ -14,15 +14,16 @@ from typing import NamedTuple
 import torch
 
 from model.engine.agenda import Work
-from model.engine.plain_picture import PlainPicture
+from model.engine.plain_picture import PlainPicture, measure_held
 from model.engine.synthetic import Synthetic, synthetic_run
 from model.lens_messages import Arithmetic, MeasureAttention
 from model.lenses.arithmetic import arithmetic
-from model.lenses.bins import kernels
+from model.lenses.bins import kernels, row_kernels
 from model.lenses.kept import Kept
 from model.lenses.picture import HeadPicture, Stage, Wanted, pictures
 from model.lenses.reader import HeadReader
 from model.lenses.scorer import Scorer
+from model.lenses.survey import look, occurrences
 from model.messages import Measured, Measurement
 from model.problems import Problem
 
@@ -32,6 +33,9 @@ STATUS = Path("/proc/self/status")
 # seconds of first picture, of 1,024 rows, of every row, and megabytes, in bf16; float32 may take twice as long
 LIMITS = {8192: (0.03, 0.04, 0.15, 128), 32768: (0.05, 0.1, 1.2, 128), 131072: (0.1, 0.5, 20.0, 256)}
 ZOOM_LIMIT = 0.15
+GALLERY_LIMITS = (0.15, 1.5)  # 16 heads of 32,768 tokens, bf16
+LEAST_TOKENS = 1024
+THUMBNAIL_ROWS = 256
 PEER_STEP = 16  # beyond this many blocks the peer's exact picture is every 16th block, times 16
 
 
@@ -44,11 +48,22 @@ class Times(NamedTuple):
 
 def measure_attention(command: MeasureAttention) -> Work:
     """Measure pictures of one head. Raises Problem for what there is no room for."""
-    if command.tokens < 2048:
-        raise Problem(f"Attention is measured from 2,048 tokens on; {command.tokens:,} were asked for.")
-    kernels()
+    if command.tokens < LEAST_TOKENS:
+        raise Problem(f"Attention is measured from {LEAST_TOKENS:,} tokens on; {command.tokens:,} were asked for.")
+    kernels(), row_kernels()
     run = synthetic_run(command.config, command.tokens)
     yield None
+    if command.what == "held":
+        measures, notes = yield from measure_held(run)
+        yield Measured(request=command.request, measures=measures, notes=notes)
+        return
+    measures, notes = yield from _measured(run, command)
+    yield Measured(request=command.request, measures=measures, notes=notes)
+
+
+def _measured(
+    run: Synthetic, command: MeasureAttention
+) -> Generator[None, None, tuple[dict[str, Measurement], list[str]]]:
     how = arithmetic(torch.device("cpu"), exact=command.arithmetic == "float32")
     limits = [None if limit is None else limit * (2 if how == "float32" else 1) for limit in _limits(command.tokens)]
     before, highest = _private(), [0]
@@ -73,15 +88,20 @@ def measure_attention(command: MeasureAttention) -> Work:
         measures["needle"] = Measurement(value=float(times.last.values[0][cell]), unit="probability", limit=0.5)
         zoom = yield from _timed(watched(_zoom(run, command.tokens, how, kept)), until=1)
         measures["zoom_first_picture"] = _against(min(zoom.rows.values()), None, ZOOM_LIMIT)
+    seen = yield from _thumbnails(run, how)
     plain = PlainPicture(run, how, pixels=PIXELS)
     peers = yield from _peer(plain, command.tokens, full=command.full)
     measures["first_picture"] = _against(median(first), peers[0], limits[0])
     measures["rows_1024"] = _against(median(thousand), peers[1], limits[1])
     if every is not None:
         measures["every_row"] = _against(every, peers[2], limits[2])
+    gallery = GALLERY_LIMITS if command.tokens == 32768 and run.recording.info.config.heads == 16 else (None, None)
+    for name, value, limit in zip(("first_thumbnail", "all_thumbnails"), seen, gallery, strict=True):
+        doubled = None if limit is None else limit * (2 if how == "float32" else 1)
+        measures[name] = _against(value, None, doubled)
     measures["extra_memory"] = _against(highest[0] / 1e6, None, _limits(command.tokens)[3], unit="MB")
     notes = [f"Arithmetic: {how}. Synthetic latents, one head, {PIXELS} cells along an edge at most, nothing kept."]
-    yield Measured(request=command.request, measures=measures, notes=[*notes, *plain.notes])
+    return measures, [*notes, *plain.notes]
 
 
 def _limits(tokens: int) -> tuple[float | None, ...]:
@@ -111,6 +131,21 @@ def _zoom(run: Synthetic, tokens: int, how: Arithmetic, kept: Kept) -> Iterator[
 def _head(run: Synthetic, how: Arithmetic, kept: Kept, wanted: Wanted) -> HeadPicture:
     reader = HeadReader(run.recording, run.projections, layer=0, head=0)
     return HeadPicture(Scorer(reader, kept, arithmetic=how), wanted, kept)
+
+
+def _thumbnails(run: Synthetic, how: Arithmetic) -> Generator[None, None, tuple[float, float]]:
+    """Seconds until the first head's thumbnail and statistics, and until those of all heads."""
+    tokens, kept, occurred, seconds = run.recording.tokens, Kept(), occurrences(run.recording), []
+    spent = 0.0
+    for head in range(run.recording.info.config.heads):
+        began = time.perf_counter()
+        scorer = Scorer(HeadReader(run.recording, run.projections, layer=0, head=head), kept, arithmetic=how)
+        for _ in look(scorer, occurred, tokens=tokens, count=THUMBNAIL_ROWS, edge=96, quantity="probability"):
+            spent += time.perf_counter() - began
+            yield
+            began = time.perf_counter()
+        seconds.append(spent)
+    return seconds[0], seconds[-1]
 
 
 def _timed(work: Iterator[Stage | None], *, until: int = 2**62) -> Generator[None, None, Times]:

@@ -1,4 +1,4 @@
-"""The benchmark's peer: the same picture of attention by plain torch, with nothing but its own operations."""
+"""The benchmark's peers: the same picture of attention by plain torch, and from T × T arrays of all heads."""
 
 import time
 from collections.abc import Generator
@@ -7,12 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.checkpoint.memory import free_bytes
 from model.engine.synthetic import Synthetic
 from model.lens_messages import Arithmetic
 from model.lenses.arithmetic import DTYPES
 from model.lenses.reader import HeadReader
+from model.messages import Measurement
 
 BLOCK = 256
+HELD_COPIES = 3  # scores, weights and what makes them, as large as one another
 
 
 class PlainPicture:
@@ -64,3 +67,28 @@ class PlainPicture:
         padded = torch.nn.functional.pad(weights_QK, (0, cell * self._pixels - keys))
         pixels: Tensor = padded.unflatten(1, (-1, cell)).amax(dim=2)
         return pixels
+
+
+@torch.no_grad()
+def measure_held(run: Synthetic) -> Generator[None, None, tuple[dict[str, Measurement], list[str]]]:
+    """Seconds and bytes of all heads' attention of one layer as [H, T, T] in float32, where memory has room for it."""
+    config, tokens = run.recording.info.config, run.recording.tokens
+    size = config.heads * tokens * tokens * 4
+    measures = {"held_bytes": Measurement(value=float(size), unit="bytes")}
+    if HELD_COPIES * size > free_bytes():
+        return measures, [f"{size / 1e9:,.1f} GB for one layer's attention: does not fit, so it has no time."]
+    readers = [HeadReader(run.recording, run.projections, layer=0, head=head) for head in range(config.heads)]
+    began = time.perf_counter()
+    scores_HQK = torch.empty((config.heads, tokens, tokens))
+    every = np.arange(tokens)
+    for head, reader in enumerate(readers):
+        latents = torch.empty((tokens, reader.latent_width))
+        keys_KX = reader.keys(0, tokens, out=torch.empty((tokens, reader.width)), latents=latents)
+        torch.mm(reader.queries(every), keys_KX.T, out=scores_HQK[head])
+    late_QK = torch.ones((tokens, tokens), dtype=torch.bool).triu_(1)
+    weights_HQK = scores_HQK.masked_fill_(late_QK, -torch.inf).softmax(dim=-1)
+    cell = max(tokens // 1024, 1)
+    torch.nn.functional.max_pool2d(weights_HQK[:1], cell)
+    seconds = time.perf_counter() - began
+    yield
+    return measures | {"held": Measurement(value=seconds, unit="s")}, []

@@ -37,7 +37,10 @@ def _module(name: str) -> Any:
 
 
 class Bins:
-    """`most` and `total` [bins, queries] of scores, see `model.lenses.fold`; bin b holds keys from edges[b] on."""
+    """`most` and `total` [bins, queries] of scores, see `model.lenses.fold`; bin b holds keys from edges[b] on.
+
+    The arrays are the calling thread's own until it makes other bins.
+    """
 
     def __init__(
         self, edges: NDArray[np.int64], query_Q: NDArray[np.int64], *, softmax: bool, adds: bool, device: torch.device
@@ -47,8 +50,15 @@ class Bins:
         self._softmax, self._adds = softmax, adds
         self._compiled = None if device.type != "cpu" or kernels() is fold_plain else kernels()
         shape = (self.count, len(query_Q))
-        self._most = torch.full(shape, float(fold_plain.NOTHING), device=device)
-        self._total = torch.zeros(shape if softmax or adds else (1, 1), device=device)
+        # The last block's arrays again: fresh memory costs more than what is done with it.
+        self._most = scratch("most", shape, dtype=torch.float32, device=device)
+        self._total = scratch("total", shape if softmax or adds else (1, 1), dtype=torch.float32, device=device)
+        if device.type == "cpu":
+            self._most.numpy().fill(fold_plain.NOTHING)
+            self._total.numpy().fill(0)
+        else:
+            self._most.fill_(float(fold_plain.NOTHING))
+            self._total.zero_()
         self._query = torch.from_numpy(query_Q).to(device)
         self.most_BQ: NDArray[np.float32] = np.empty((0, 0), np.float32)
         self.total_BQ = self.most_BQ

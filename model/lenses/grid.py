@@ -69,17 +69,16 @@ class Grid:
                 bins.most_BQ, less_Q, view, bins.edges, bins.query_Q, row_Q - first, self._values[at]
             )
 
-    def result(self, queries_end: int, keys_end: int) -> NDArray[np.float32]:
-        """float32 [rows, columns]; NaN where no query that was added sees a key."""
-        rows = -(-(queries_end - self.start[0]) // self.cell[0])
+    def result(self, queries_end: int, keys_end: int, *, rows: Span | None = None) -> NDArray[np.float32]:
+        """float32 [rows, columns], all rows of cells or some; NaN where no query that was added sees a key."""
+        first, last = rows or (0, -(-(queries_end - self.start[0]) // self.cell[0]))
         columns = -(-(keys_end - self.start[1]) // self.cell[1])
-        values = self._values[:rows, :columns]
+        values = self._values[first:last, :columns]
         if not self.adds:
-            cells = values.astype(np.float32)
-            cells[cells <= NOTHING] = np.nan
+            cells: NDArray[np.float32] = np.where(values > NOTHING, values, np.float32(np.nan))
             return np.exp(cells, out=cells) if self.softmax else cells
-        pairs = self._pairs[:rows, :columns]
-        divisor = pairs if self.reduction == "mean" else self._rows[:rows, None]
+        pairs = self._pairs[first:last, :columns]
+        divisor = pairs if self.reduction == "mean" else self._rows[first:last, None]
         with np.errstate(invalid="ignore", divide="ignore"):
             means: NDArray[np.float32] = np.where(pairs > 0, values / divisor, np.nan).astype(np.float32)
         return means

@@ -114,13 +114,12 @@ class HeadPicture:
     def values(self) -> Floats:
         """The picture as it is now."""
         ends = self.wanted.queries[1], self.wanted.keys[1]
-        values = self.grid.result(*ends)
-        whole = self.grid.row_of(self.grid.until) if self.missing else len(values)
-        if whole < len(values) and len(self.done):
-            rest = self._sampled.result(*ends)
-            kernels().fill_from_below(rest, self.grid.columns_seen(*ends))
-            values[whole:] = rest[whole:]
-        return values
+        if not self.missing or not len(self.done):
+            return self.grid.result(*ends)
+        whole, last = self.grid.row_of(self.grid.until), self.grid.row_of(ends[0] - 1) + 1
+        rest = self._sampled.result(*ends, rows=(whole, last))
+        kernels().fill_from_below(rest, self.grid.columns_seen(*ends)[whole:])
+        return np.concatenate((self.grid.result(*ends, rows=(0, whole)), rest))
 
     def _new(self) -> Grid:
         start = (self.wanted.queries[0], self.wanted.keys[0])
