@@ -17,6 +17,7 @@ from app.chrome import read_samples
 from app.export import save_picture
 from app.qt_log import log_qt_messages
 from app.session import Session
+from app.tour_pictures import take_tour
 from app.waiting import serve_for, wait_until
 from app.window_app import RunningWindow, WindowOptions
 from model.config import Sampling
@@ -26,6 +27,7 @@ from widgets.palette import ThemeName
 SIZE = (1600, 1000)
 TOKENS = 160  # more than the picture waits for, so that it shows a run that goes on
 PICTURE_TOKENS = 48
+DOCUMENTED = ("induction", "brackets", "expert")  # stops that README and docs may show
 PROMPT = "The king said to the queen, and the queen said to the king"
 
 
@@ -114,14 +116,21 @@ def main(arguments: list[str]) -> int:
 
 def take_all(folder: Path, foreign: str | None = None) -> int:
     """All pictures into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    painter = application()
+    for shot in shots(foreign):
+        take(shot, folder, painter)
+    take_tour(folder, painter, theme="dark", only=DOCUMENTED)
+    return 0
+
+
+def application() -> QApplication:
+    """The application that windows for pictures live in; it needs no display."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     log_qt_messages()
-    application = QApplication.instance() or QApplication(["latent-loupe"])
-    assert isinstance(application, QApplication)
-    folder.mkdir(parents=True, exist_ok=True)
-    for shot in shots(foreign):
-        take(shot, folder, application)
-    return 0
+    made = QApplication.instance() or QApplication(["latent-loupe"])
+    assert isinstance(made, QApplication)
+    return made
 
 
 if __name__ == "__main__":

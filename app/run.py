@@ -62,8 +62,11 @@ def _tour(missing: str) -> int:
     sys.stderr.write(f"{missing} Painting the tour's pictures to {TOUR} instead.\n")
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
-    from app.pictures import take_all  # after the platform is chosen
+    from app.pictures import application  # after the platform is chosen
+    from app.tour_pictures import take_tour
 
-    take_all(TOUR)
+    TOUR.mkdir(parents=True, exist_ok=True)
+    for file in take_tour(TOUR, application(), theme="dark"):
+        sys.stdout.write(f"{file}\n")
     sys.stdout.write(f"The pictures are in {TOUR.absolute()}\n")
     return 0

@@ -236,9 +236,9 @@ class Session(QObject):
         chosen = None if device == self.state.selection.device else device
         self._select(replace(self.state.selection, device=chosen))
 
-    def go_to(self, selection: Selection) -> None:
-        """Select everything at once, and stay there while the run grows."""
-        self._select(selection, following=False)
+    def go_to(self, selection: Selection, *, following: bool) -> None:
+        """Select everything at once, and stay there while the run grows or go on with its newest token."""
+        self._select(selection, following=following)
 
     def choose(self, name: str, value: object) -> None:
         """Change one of the `Choices`: how a view looks at things."""

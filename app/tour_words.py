@@ -90,8 +90,8 @@ def _template(stop: Stop) -> str:
         ),
         "memory": translate(
             "tour",
-            "A token's latents take {latent} B in the cache of all layers, in float32; keys and values of every head "
-            "would take {full} B, {times} times as much.",
+            "A token's latents take {latent} B in the cache of all layers, in float32, besides spare room that shrinks "
+            "as it fills; keys and values of every head would take {full} B, {times} times as much.",
         ),
     }[kind]
 

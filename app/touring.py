@@ -38,7 +38,12 @@ class Touring(QObject):
     @property
     def available(self) -> bool:
         """Whether there is a tour to take."""
-        return self._tour is not None and bool(self._tour.stops)
+        return bool(self.stops)
+
+    @property
+    def stops(self) -> list[Stop]:
+        """All stops; none without a tour."""
+        return self._tour.stops if self._tour is not None else []
 
     @property
     def at(self) -> int | None:
@@ -116,12 +121,13 @@ class Touring(QObject):
         self._session.go_to(
             replace(
                 selection,
-                token=run.info.prompt_tokens - 1 if stop.token is None else stop.token,
+                token=selection.token if stop.token is None else stop.token,
                 layer=stop.layer,
                 head=selection.head if stop.head is None else stop.head,
                 expert=stop.expert,
                 device=None,
-            )
+            ),
+            following=stop.token is None,
         )
 
 

@@ -16,6 +16,8 @@ Kind = Literal["previous", "induction", "recall", "brackets", "sink", "expert", 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
     """One prompt and what is seen in it; numbers count from 0, None means that nothing of the kind is meant.
 
+    Without a `token` the newest one stays selected.
+
     `figures` are described in `model.training.tour`; `words` are texts that belong into the sentence.
     """
 

@@ -258,9 +258,8 @@ def _memory(reader: Reader) -> Stop:
     config = reader.decoder.config
     bytes_of = kv_bytes_per_token(config, 4)
     figures: dict[str, float] = {"latent": bytes_of["mla"], "full": bytes_of["mha"]}
-    prompt = tour_prompts.PLAY
-    token = len(reader.ids(prompt)) - 1
-    return Stop(kind="memory", prompt=prompt, new_tokens=48, layer=0, token=token, figures=_rounded(figures))
+    layer = config.moe_layers[0]  # the memory is that of all layers; the other views have something to show there
+    return Stop(kind="memory", prompt=tour_prompts.PLAY, new_tokens=48, layer=layer, figures=_rounded(figures))
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

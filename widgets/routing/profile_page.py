@@ -82,6 +82,7 @@ class ProfilePage(QWidget):
         self._paint_bars(painter, layer, place, self._expert)
         self._paint_chips(painter, place)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(self._palette.colour("accent"), 1.0))
         column = place.cell(self._expert, 0).united(place.cell(self._expert, layer_last(layer)))
         painter.drawRect(column.adjusted(-1, -1, 0, 0))

@@ -117,6 +117,14 @@ def test_what_is_selected_changes_the_picture(page):
     assert first != page.grab().toImage()
 
 
+def test_the_selected_column_keeps_its_colours(page):
+    centre = lay_out(page.width(), page.height(), experts=4, domains=3).cell(0, 1).center().toPoint()
+    before = page.grab().toImage().pixelColor(centre)
+    page.show_expert(0)
+    assert page.grab().toImage().pixelColor(centre) == before
+    assert before != DARK.colour("surface")
+
+
 def test_the_line_tells_the_expert_in_a_sentence(qtbot, layer):
     line = ProfileLine()
     qtbot.addWidget(line)
