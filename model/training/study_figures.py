@@ -1,0 +1,90 @@
+"""The study's figures of one trained model, each measured on the model itself."""
+
+import time
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from model.config import ModelConfig
+from model.network.decoder import Decoder
+from model.training import parameters
+from model.training.corpus import SEPARATOR, Domain
+from model.training.heads import score_heads
+from model.training.held_out import read_domains
+from model.training.recipe import DOCUMENT_END_ID
+from model.training.tokenizer import encode
+
+SEQUENCES, LENGTH = 12, 1024  # read of every domain
+SEED = 20
+CONTEXTS = (64, 2048)
+TURNS, TURN = 9, 8  # decode speed is the median of turns, the four models in turn
+
+
+class Quality(NamedTuple):
+    """Bits per byte by domain, mean weight of the best induction head, bits per token a repetition saves."""
+
+    held_out: dict[str, float]
+    induction: float
+    repetition_gain: float
+
+
+def quality(config: ModelConfig, weights: dict[str, Tensor], words: Tokenizer, domains: list[Domain]) -> Quality:
+    """Of exactly these weights; computed in float32, so that a machine without bfloat16 units says the same."""
+    bound = parameters.bound(config, parameters.stacked({name: tensor.float() for name, tensor in weights.items()}))
+    readings = read_domains(config, bound, words, domains, sequences=SEQUENCES, length=LENGTH)
+    heads = score_heads(config, bound, _starts(words, domains), seed=SEED)
+    return Quality(
+        {name: round(reading.bits_per_byte, 4) for name, reading in readings.items()},
+        round(float(heads.induction_LH.max()), 4),
+        round(heads.repetition_gain_bits, 4),
+    )
+
+
+def measured_bytes_per_token(decoder: Decoder, *, tokens: int = 96) -> float:
+    """Bytes of the valid rows of a real cache behind a real pass, per token."""
+    cache = decoder.new_cache()
+    ids_T = torch.arange(1, tokens + 1, device=decoder.device) % decoder.config.vocab_size
+    with torch.inference_mode():
+        decoder.step(ids_T, cache)
+    return cache.used_bytes() / tokens
+
+
+def decode_speeds(decoders: list[Decoder]) -> list[dict[str, float]]:
+    """Tokens per second of torch's decode step on one thread at each context, all models in turns."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        by_context = {context: _race(decoders, context) for context in CONTEXTS}
+    finally:
+        torch.set_num_threads(threads)
+    return [{str(context): speeds[index] for context, speeds in by_context.items()} for index in range(len(decoders))]
+
+
+@torch.inference_mode()
+def _race(decoders: list[Decoder], context: int) -> list[float]:
+    """Each turn goes on where the prompt ended: `context` counts the last turn's tokens too."""
+    caches = []
+    for decoder in decoders:
+        cache = decoder.new_cache()
+        decoder.step(torch.arange(1, context - TURN + 1) % decoder.config.vocab_size, cache)
+        caches.append(cache)
+    seconds: list[list[float]] = [[] for _ in decoders]
+    token = torch.tensor([DOCUMENT_END_ID + 1])
+    for _ in range(TURNS):
+        for taken, decoder, cache in zip(seconds, decoders, caches, strict=True):
+            cache.length = context - TURN
+            began = time.perf_counter()
+            for _ in range(TURN):
+                decoder.step(token, cache, absorbed=True)
+            taken.append(time.perf_counter() - began)
+    return [round(TURN / median(taken), 1) for taken in seconds]
+
+
+def _starts(words: Tokenizer, domains: list[Domain], *, tokens: int = 256) -> Tensor:
+    """The start of every domain's held-out text behind `<|endoftext|>`, [B, T]."""
+    streams = (encode(words, domain.held_out.split(SEPARATOR)) for domain in domains)
+    return torch.from_numpy(np.stack([stream[:tokens].astype(np.int64) for stream in streams if len(stream) >= tokens]))
