@@ -3,6 +3,7 @@
 from pathlib import Path
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+STUDY = RESOURCES / "study"  # of MHA, GQA, MQA and MLA, trained alike
 BUNDLED = RESOURCES / "loupe-mini"
 TOUR = RESOURCES / "tour.json"
 

@@ -18,11 +18,13 @@ from model.problems import Problem
 
 
 class Menus(QObject):
-    """Signals: `theme_chosen(str)`, `colour_blind_chosen(bool)`, `path_chosen(str)`."""
+    """Signals: `theme_chosen(str)`, `colour_blind_chosen(bool)`, `path_chosen(str)`,
+    `study_wanted()`."""
 
     theme_chosen = Signal(str)
     colour_blind_chosen = Signal(bool)
     path_chosen = Signal(str)
+    study_wanted = Signal()
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Menus(QObject):
         self._file_menu()
         self._run_menu()
         self._view_menu()
+        self._tools_menu()
         self._help_menu()
         parts.top.export_wanted.connect(self._pop_up_export)
 
@@ -100,6 +103,10 @@ class Menus(QObject):
         blind.setCheckable(True)
         blind.toggled.connect(self.colour_blind_chosen)
 
+    def _tools_menu(self) -> None:
+        menu = self._window.menuBar().addMenu(self.tr("&Tools"))
+        self._add(menu, self.tr("Attention study: MHA, GQA, MQA, MLA"), self.study_wanted.emit, "Ctrl+Shift+A")
+
     def _help_menu(self) -> None:
         menu = self._window.menuBar().addMenu(self.tr("&Help"))
         self._add(menu, self.tr("Model card"), lambda: self._session.show_card(True), "Ctrl+I")
@@ -111,7 +118,7 @@ class Menus(QObject):
 
     def _export_menu(self) -> QMenu:
         menu = QMenu(self.tr("Export"), self._window)
-        for name, view in self._parts.views.items():
+        for name, view in self._parts.exported.items():
             part = menu.addMenu(view.title())
             self._picture_actions(part, name)
             part.addSeparator()
@@ -148,13 +155,13 @@ class Menus(QObject):
         """The widget an export name means: a view with its header, or the window."""
         if name == "window":
             return self._window
-        dock = self._parts.views[name].parentWidget()
+        dock = self._parts.exported[name].parentWidget()
         assert dock is not None
         return dock
 
     def caption(self, name: str) -> str:
         """What a picture shows, in one sentence."""
-        return self._window.windowTitle() if name == "window" else self._parts.views[name].sentence()
+        return self._window.windowTitle() if name == "window" else self._parts.exported[name].sentence()
 
     def _save_picture(self, name: str, suffix: str, scale: float) -> None:
         self._ask_for_file(name, suffix, lambda path: self.save_picture(name, path, scale))

@@ -13,7 +13,9 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 def numbers(view: str, state: State) -> Arrays:
-    """Arrays of one view (`attention`, `routing`, `load`, `memory`); empty while there is nothing to show."""
+    """Arrays of one view (`attention`, `routing`, `load`, `memory`, `study`); empty while there is nothing to show."""
+    if view == "study":
+        return _study(state)
     run = state.run
     if run is None or not run.tokens:
         return {}
@@ -26,6 +28,24 @@ def numbers(view: str, state: State) -> Arrays:
             return _load(state, run)
         case _:
             return _memory(run)
+
+
+def _study(state: State) -> Arrays:
+    arrays: Arrays = {}
+    if state.study.report is not None:
+        models = state.study.report.models
+        arrays["kinds"] = np.array([model.kind for model in models])
+        arrays["parameters"] = np.array([model.parameters for model in models])
+        arrays["kv_bytes_formula"] = np.array([model.kv_bytes_formula for model in models])
+        arrays["kv_bytes_measured"] = np.array([model.kv_bytes_measured for model in models])
+        arrays["bits_per_byte"] = np.array([model.bits_per_byte for model in models])
+        arrays["induction"] = np.array([model.induction for model in models])
+        for context in models[0].tokens_per_second:
+            arrays[f"tokens_per_second_{context}"] = np.array([model.tokens_per_second[context] for model in models])
+    for kind, growth in state.study.curves.items():
+        for name in ("tokens", "measured_bytes", "used_bytes", "reads", "queries"):
+            arrays[f"{kind}_{name}"] = getattr(growth, name)
+    return arrays
 
 
 def _attention(state: State) -> Arrays:

@@ -15,6 +15,7 @@ from widgets.prompt.prompt_panel import PromptPanel
 from widgets.routing.routing_view import RoutingView
 from widgets.selection import Selection
 from widgets.status_line import StatusLine
+from widgets.study.study_view import StudyView
 from widgets.timeline import Timeline
 from widgets.token_strip import TokenStrip
 from widgets.top_bar import TopBar
@@ -30,6 +31,7 @@ class Parts(QObject):
         self.routing = RoutingView()
         self.devices = DevicesView()
         self.memory = MemoryView()
+        self.study = StudyView()
         self.strip = TokenStrip()
         self.timeline = Timeline()
         self.prompt = PromptPanel()
@@ -47,10 +49,15 @@ class Parts(QObject):
         """The four views by the names that `render` and the export menu use."""
         return {"attention": self.attention, "routing": self.routing, "load": self.devices, "memory": self.memory}
 
+    @property
+    def exported(self) -> dict[str, Panel]:
+        """Everything with a picture and numbers of its own: the views, and the attention study."""
+        return {**self.views, "study": self.study}
+
     def show_palette(self, palette: Palette) -> None:
         """Hand the palette to everything that paints itself."""
         painted = (*self.views.values(), self.strip, self.timeline, self.prompt, self.top, self.status)
-        for widget in (*painted, self.notices, self.sheet, self.tour, self.card):
+        for widget in (*painted, self.study, self.notices, self.sheet, self.tour, self.card):
             show = getattr(widget, "show_palette", None)  # widgets of plain Qt controls are dressed by the style sheet
             if show is not None:
                 show(palette)

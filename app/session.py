@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from msgspec import structs
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -10,10 +11,12 @@ from app.bridge import EngineBridge
 from app.questions import Questions, View
 from app.selecting import select, select_run
 from app.state import LoadProgress, Notice, ProfileProgress, State, apply, died, ended, noted, retire
+from app.study import study_ended, study_started
 from model.config import Sampling
 from model.messages import (
     AttentionShown,
     Command,
+    CompareAttentions,
     Describe,
     DtypeChoice,
     Event,
@@ -32,6 +35,8 @@ from model.messages import (
     Stop,
     Verify,
 )
+from model.problems import Problem
+from model.study_report import read_report
 from widgets.selection import Selection
 
 FRAME_MS = 33  # at most 30 redraws a second
@@ -61,6 +66,7 @@ class Session(QObject):
         self._opened: OpenCheckpoint | None = None
         self._load_began = 0.0
         self._replaced: set[int] = set()  # loads that a later one took the place of
+        self._stopped: set[int] = set()  # comparisons that a person ended
         self._chat = 0  # the request number of the last prompt that was put into a chat template
         self._frame = _single_shot(self, FRAME_MS, self._draw)
         self._later = _single_shot(self, FRAME_MS, self._ask)
@@ -140,6 +146,30 @@ class Session(QObject):
         self._set(replace(self.state, profiling=ProfileProgress(request, folder)))
         self._send(ProfileExperts(request=request, texts=folder, tokens=PROFILE_TOKENS))
 
+    def show_study(self, folder: Path) -> None:
+        """Read the attention study's report, so that it can be shown."""
+        try:
+            study = replace(self.state.study, report=read_report(folder), problem="", folder=str(folder))
+        except Problem as problem:
+            study = replace(self.state.study, report=None, problem=str(problem), folder=str(folder))
+        self._set(replace(self.state, study=study))
+
+    def compare_attentions(self, prompt: str) -> None:
+        """Run a prompt through the study's four models; the comparison before is given up."""
+        self.stop_comparing()
+        request = self._bridge.next_request()
+        study = study_started(self.state.study, request=request, prompt=prompt)
+        self._set(replace(self.state, study=study))
+        self._send(CompareAttentions(request=request, folder=study.folder, prompt=_well_formed(prompt)))
+
+    def stop_comparing(self) -> None:
+        """End the comparison that goes on; its curves stay."""
+        request = self.state.study.request
+        if request:
+            self._set(replace(self.state, study=study_ended(self.state.study, request)))
+            self._stopped.add(request)
+            self._send(Stop(request=self._bridge.next_request(), target=request))
+
     def cancel_progress(self) -> None:
         """Stop what the status line shows the progress of."""
         if self.state.loading is not None:
@@ -188,8 +218,10 @@ class Session(QObject):
             self.show_card(False)
         elif self.state.loading is not None:
             self.cancel_load()
-        elif self.state.running or self.state.profiling is None:
+        elif self.state.running:
             self.stop()
+        elif self.state.study.request:
+            self.stop_comparing()
         else:
             self._cancel_profile()
 
@@ -322,8 +354,9 @@ class Session(QObject):
 
     def _applied(self, event: Event) -> State:
         """The next state, with what only the session knows: the time, and what was asked for."""
-        if isinstance(event, Failed) and event.request in self._replaced:
+        if isinstance(event, Failed) and event.request in self._replaced | self._stopped:
             self._replaced.discard(event.request)
+            self._stopped.discard(event.request)
             return ended(self.state, event.request)
         state = apply(self.state, event)
         if isinstance(event, Loading) and state.loading is not None and state.loading is not self.state.loading:

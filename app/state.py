@@ -7,11 +7,14 @@ from typing import Literal, assert_never
 from msgspec import structs
 
 from app.runs import Run, grow, new_columns
+from app.study import Study, study_after, study_ended
 from model.expert_profile import ExpertProfile
 from model.messages import (
     About,
     Aggregated,
+    AttentionsCompared,
     AttentionShown,
+    CacheGrown,
     CellShown,
     CheckpointSummary,
     Describe,
@@ -131,6 +134,7 @@ class State:
     profile: ExpertProfile | None = None  # of the open model's experts
     profiling: ProfileProgress | None = None
     card: bool = False  # whether the model card is open
+    study: Study = field(default_factory=Study)
     proving: int = 0  # the request number of a running Verify
     running: int = 0  # the request number of a live run
     runs: tuple[Run, ...] = ()
@@ -175,6 +179,8 @@ def apply(state: State, event: Event) -> State:
             return replace(state, profiling=replace(state.profiling, done=event.done, total=event.total))
         case Profiled():
             return _profiled(state, event)
+        case CacheGrown() | AttentionsCompared():
+            return replace(state, study=study_after(state.study, event))
         case Started():
             return _start(state, event)
         case Grown():
@@ -273,6 +279,7 @@ def ended(state: State, request: int) -> State:
         loading=None if state.loading and state.loading.request == request else state.loading,
         describing=None if state.describing and state.describing.request == request else state.describing,
         profiling=None if state.profiling and state.profiling.request == request else state.profiling,
+        study=study_ended(state.study, request),
         running=0 if state.running == request else state.running,
         proving=0 if state.proving == request else state.proving,
     )
@@ -310,6 +317,7 @@ def died(state: State, cause: str) -> State:
         describing=None,
         loading=None,
         profiling=None,
+        study=study_ended(state.study, state.study.request),
         resident_bytes=0,
         unreclaimable_bytes=0,
         notices=noted(state.notices, Notice(cause, key="restart")),

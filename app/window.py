@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from app import chrome, present
 from app.card import card_facts
+from app.bundled import STUDY
 from app.derived import Counter
 from app.menus import Menus
 from app.parts import Parts
@@ -16,6 +17,7 @@ from app.questions import View
 from app.session import Session
 from app.state import State
 from app.touring import Touring
+from app.study_window import StudyWindow, present_study
 from model.messages import DtypeChoice
 from model.tour import Tour
 from widgets.attention.data import WantedRange
@@ -41,6 +43,7 @@ class MainWindow(QMainWindow):
         self.parts = Parts()
         self.parts.prompt.set_samples(samples)
         self._counter = Counter()
+        self._study = StudyWindow(self.parts.study, self)
         self._place()
         self.touring = Touring(session, self.parts, tour, self)
         self.menus = Menus(self, self.parts, session, self.touring, samples=samples)
@@ -57,6 +60,8 @@ class MainWindow(QMainWindow):
         if chrome.show_sheet(parts, before, state):
             self._place_sheet()
         self._show_card(before, state)
+        if everything or before.study is not state.study:
+            present_study(parts.study, state)
         if everything or (before.runs, before.current, before.running) != (state.runs, state.current, state.running):
             chrome.show_prompt(parts, state)
             present.show_timeline(parts.timeline, state)
@@ -185,6 +190,11 @@ class MainWindow(QMainWindow):
         # tour
         self.touring.looked_at.connect(self._mark)
         parts.attention.offer_taken.connect(self.touring.toggle)
+        # the attention study
+        self.menus.study_wanted.connect(self.open_study)
+        parts.study.compare_wanted.connect(session.compare_attentions)
+        parts.study.stop_wanted.connect(session.stop_comparing)
+        parts.study.hovered_text.connect(parts.status.show_hover)
         # model, engine, notices
         parts.top.card_wanted.connect(lambda: session.show_card(not session.state.card))
         parts.card.closed.connect(lambda: session.show_card(False))
@@ -249,6 +259,13 @@ class MainWindow(QMainWindow):
             self.session.open_recording(str(folder))
         else:
             self.session.describe(path)
+
+    def open_study(self) -> None:
+        """Show the attention study in a window of its own."""
+        self.session.show_study(STUDY)
+        self._study.show()
+        self._study.raise_()
+        self._study.activateWindow()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls():

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from model.config import ModelConfig, Sampling
+from model.config import AttentionKind, ModelConfig, Sampling
 from model.expert_profile import ExpertProfile
 from model.lens_messages import AggregateAttention as AggregateAttention
 from model.lens_messages import Aggregated as Aggregated
@@ -280,6 +280,17 @@ class ReadAbout(Message, frozen=True, eq=False):
     path: str
 
 
+class CompareAttentions(Message, frozen=True, eq=False):
+    """Run one prompt through the four models of an attention study; answered by CacheGrown…, AttentionsCompared.
+
+    `folder` holds one checkpoint for each kind: mha, gqa, mqa, mla. Greedy; an end of text does not end it.
+    """
+
+    folder: str
+    prompt: str
+    max_new_tokens: int = 96
+
+
 class Shutdown(Message, frozen=True, eq=False):
     """End the engine."""
 
@@ -309,6 +320,7 @@ Command = (
     | ProfileExperts
     | ReadAbout
     | MeasureAttention
+    | CompareAttentions
     | Shutdown
 )
 
@@ -472,6 +484,28 @@ class Profiled(Message, frozen=True, eq=False):
     profile: ExpertProfile
 
 
+class CacheGrown(Message, frozen=True, eq=False):
+    """How one model's cache grew since the last time: tokens held, bytes held with reserve, bytes used, by step.
+
+    `bytes_per_token` by formula. `reads` int64 [L, tokens]: how often each entry of each layer has been read so far;
+    `queries` int64 [L, tokens]: for how many steps each token's query was used.
+    """
+
+    kind: AttentionKind
+    tokens: list[int]
+    measured_bytes: list[int]
+    used_bytes: list[int]
+    bytes_per_token: int
+    reads: Array
+    queries: Array
+
+
+class AttentionsCompared(Message, frozen=True, eq=False):
+    """The comparison is done; what each kind's model said."""
+
+    texts: dict[str, str]
+
+
 class About(Message, frozen=True, eq=False):
     """What was found beside a checkpoint. Texts are outside text as it stands, cut to a bound; empty: none.
 
@@ -526,6 +560,8 @@ Event = (
     | Measured
     | Profiling
     | Profiled
+    | CacheGrown
+    | AttentionsCompared
     | About
     | Failed
     | Heartbeat

@@ -15,6 +15,7 @@ import torch
 
 from model.messages import (
     About,
+    AttentionsCompared,
     AttentionShown,
     CellShown,
     Described,
@@ -40,7 +41,7 @@ Work = Generator[Event | None, None, None]
 RUN_SHARE = 2.0  # seconds for the run after each second that questions took
 LAST = (
     *(Described, Opened, Finished, AttentionShown, RowShown, ScoresShown, LatentsShown, Verified, Extracted, Measured),
-    *(Profiled, About, CellShown, LatentMapShown, ReadingShown),
+    *(Profiled, AttentionsCompared, About, CellShown, LatentMapShown, ReadingShown),
 )
 OUT_OF_MEMORY = "Not enough memory for this: use a shorter prompt, a smaller model or a smaller dtype."
 BUG = "The engine made a mistake ({name}) and gave this up; the log on stderr has the details."

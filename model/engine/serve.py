@@ -9,6 +9,7 @@ import torch
 from model.engine import answers, lens_answers, threads
 from model.engine.about import about
 from model.engine.agenda import Agenda, Job
+from model.engine.comparing import compare
 from model.engine.extract import extract
 from model.engine.generate import generate
 from model.engine.inbox import Inbox
@@ -24,6 +25,7 @@ from model.messages import (
     AggregateAttention,
     AskHeads,
     Command,
+    CompareAttentions,
     Describe,
     Event,
     Extract,
@@ -102,6 +104,8 @@ def _put(command: Command, engine: Engine, agenda: Agenda, inbox: Inbox) -> None
             agenda.add_run(Job(request, measure(command, engine)))
         case ProfileExperts():
             agenda.add_load(Job(request, profile(command, engine)))  # beside runs, as a load goes
+        case CompareAttentions():
+            agenda.add_load(Job(request, compare(command)))  # beside runs too: it needs no open model
         case ReadAbout():
             agenda.add_question(Job(request, about(command)))
         case MeasureAttention():

@@ -18,18 +18,21 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from model.training import corpus
 from model.training.batches import Batches
+from model.training.corpus import Domain
 from model.training.export import rounded
 from model.training.generated import Exercises
 from model.training.recipe import recipe_for
 from model.training.run import Progress, Run, load_state
 from model.training.schedule import Schedule
 from model.training.streams import prepared
+from model.training.study_figures import Quality, held_out_texts, quality
 from model.training.study_recipe import KINDS, VOCABULARY, study_config, study_recipe
 
 SEED = 20
 DECAY_SHARE = 3  # the rate falls over the last third
-SUMMARY = "study.json"
+SUMMARY, QUALITY, TEXTS = "study.json", "quality.json", "held_out.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +56,7 @@ def main(options: argparse.Namespace) -> None:
         _train(options, options.only[0], int(options.only[1]))
         return
     prepared(options.work, options.corpus, vocabulary=VOCABULARY)
+    _prepare_texts(options.work, options.corpus)
     if options.prepare_only:
         return
     seeds = range(SEED, SEED + (options.seeds or (1 if options.device == "cpu" else 3)))
@@ -66,12 +70,13 @@ def main(options: argparse.Namespace) -> None:
 
 def gather(work: Path, *, seeds: list[int], device: str) -> None:
     """One file of weights a seed, and what training took."""
-    facts: dict[str, Any] = {"device": _device_name(device), "seeds": seeds, "runs": {}}
+    facts: dict[str, Any] = {"device": _device_name(device), "seeds": seeds, "runs": {}, "quality": {}}
     for seed in seeds:
         together: dict[str, torch.Tensor] = {}
         for kind in KINDS:
             masters, progress = load_state(run_folder(work, kind, seed))
             facts["runs"][f"{kind}-{seed}"] = _progress(progress)
+            facts["quality"][f"{kind}-{seed}"] = json.loads((run_folder(work, kind, seed) / QUALITY).read_text())
             together |= {f"{kind}/{name}": tensor for name, tensor in rounded(masters).items()}
         save_file(together, work / f"trained-{seed}.safetensors")
     (work / SUMMARY).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -87,6 +92,25 @@ def trained(work: Path, kind: str, seed: int) -> dict[str, torch.Tensor]:
 def run_folder(work: Path, kind: str, seed: int) -> Path:
     """Log, history and state of one run."""
     return work / f"{kind}-{seed}"
+
+
+def texts_of(work: Path) -> list[Domain]:
+    """The held-out texts that quality is measured on."""
+    stored = json.loads((work / TEXTS).read_text(encoding="utf-8"))
+    return [Domain(name, "", text) for name, text in stored.items()]
+
+
+def told_quality(summary: dict[str, Any], kind: str, seed: int) -> Quality:
+    """What `gather` wrote of one run."""
+    return Quality(**summary["quality"][f"{kind}-{seed}"])
+
+
+def _prepare_texts(work: Path, corpus_folder: Path | None) -> None:
+    if not (work / TEXTS).exists():
+        if corpus_folder is None:
+            raise ValueError(f"{work} holds no held-out text; name the corpus with --corpus")
+        texts = {domain.name: domain.held_out for domain in held_out_texts(corpus.read(corpus_folder))}
+        (work / TEXTS).write_text(json.dumps(texts, ensure_ascii=False), encoding="utf-8")
 
 
 def _process(options: argparse.Namespace, kind: str, seed: int) -> int:
@@ -113,6 +137,9 @@ def _train(options: argparse.Namespace, kind: str, seed: int) -> None:
     run.train(Schedule(warmup, options.tokens // DECAY_SHARE, options.tokens))
     if run.progress.tokens < options.tokens:
         sys.exit(1)
+    torch.set_num_threads(1)  # others read beside this one
+    found = quality(config, rounded(load_state(folder)[0]), words, texts_of(options.work))
+    (folder / QUALITY).write_text(json.dumps(found._asdict()) + "\n", encoding="utf-8")
 
 
 def _progress(progress: Progress) -> dict[str, int]:

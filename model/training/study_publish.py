@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from msgspec import json as structs
-from tokenizers import Tokenizer
 
 from model.caches import kept_bytes
 from model.checkpoint.folder import read_checkpoint
@@ -16,13 +15,11 @@ from model.config import AttentionKind
 from model.network.decoder import Decoder
 from model.shapes import parameters_active, parameters_total
 from model.study_report import REPORT, StudiedModel, StudyReport
-from model.training import corpus
 from model.training.card import credits_of
-from model.training.corpus import Domain
 from model.training.recipe import recipe_for
-from model.training.study import SUMMARY, trained
+from model.training.study import SUMMARY, told_quality, trained
 from model.training.study_export import export
-from model.training.study_figures import Quality, decode_speeds, measured_bytes_per_token, quality
+from model.training.study_figures import Quality, decode_speeds, measured_bytes_per_token
 from model.training.study_paper import PAPER
 from model.training.study_recipe import KINDS, study_config, study_recipe
 from model.training.study_words import LIMITS, NAMES, domains, outcome, paper, table
@@ -41,7 +38,6 @@ def main(options: argparse.Namespace) -> None:
     """Write the four folders of the first seed, measure all seeds, write report and cards."""
     summary = json.loads((options.work / SUMMARY).read_text(encoding="utf-8"))
     words_file = options.work / "tokenizer.json"
-    words, texts = Tokenizer.from_file(str(words_file)), corpus.read(options.corpus)
     first = summary["seeds"][0]
     recipe = study_recipe(recipe_for("cpu" if summary["device"] == "CPU" else "cuda"), seed=first)
     for kind in KINDS:
@@ -51,7 +47,7 @@ def main(options: argparse.Namespace) -> None:
     speeds = decode_speeds(list(decoders.values()))
     models = []
     for (kind, decoder), speed in zip(decoders.items(), speeds, strict=True):
-        found = [_quality(options.work, kind, seed, words, texts) for seed in summary["seeds"]]
+        found = [told_quality(summary, kind, seed) for seed in summary["seeds"]]
         models.append(studied(kind, decoder, found, speed, summary))
     steps = next(iter(summary["runs"].values()))
     report = StudyReport(
@@ -148,7 +144,3 @@ tags: [{model.model_type}, {model.kind}, moe]
 Trained on {report.tokens:,} tokens for a very short time: meant for looking into, not for use.
 Figures, sources and licences: `../README.md`, `../SOURCES.md`.
 """
-
-
-def _quality(work: Path, kind: AttentionKind, seed: int, words: Tokenizer, texts: list[Domain]) -> Quality:
-    return quality(study_config(kind), trained(work, kind, seed), words, texts)

@@ -12,7 +12,7 @@ from model.caches import kept_bytes
 from model.shapes import parameters_total
 from model.study_report import StudyReport, read_report
 from model.training import corpus
-from model.training.study_figures import decode_speeds, measured_bytes_per_token, quality
+from model.training.study_figures import decode_speeds, held_out_texts, measured_bytes_per_token, quality
 from model.training.study_publish import opened
 from model.training.study_words import domains, outcome, table
 
@@ -36,7 +36,7 @@ def measured(folder: Path, shipped: StudyReport, texts: Path | None) -> StudyRep
     """The report again, of the weights in the folders. Raises Problem for a folder that does not open."""
     decoders = opened(folder)
     speeds = decode_speeds(list(decoders.values()))
-    domains_read = None if texts is None else corpus.read(texts)
+    domains_read = None if texts is None else held_out_texts(corpus.read(texts))
     models = []
     for model, speed in zip(shipped.models, speeds, strict=True):
         decoder, config = decoders[model.kind], decoders[model.kind].config

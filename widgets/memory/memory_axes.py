@@ -10,8 +10,8 @@ from widgets.memory.memory_series import Scale
 class ByteAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph comes without types
     """Bytes, linear or as decimal logarithms."""
 
-    def __init__(self) -> None:
-        super().__init__("left")
+    def __init__(self, side: str = "left") -> None:
+        super().__init__(side)
         self.scale_kind: Scale = "log"
 
     def tickValues(self, minVal: float, maxVal: float, _size: float) -> list[tuple[float, list[float]]]:
