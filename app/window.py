@@ -16,8 +16,8 @@ from app.parts import Parts
 from app.questions import View
 from app.session import Session
 from app.state import State
-from app.touring import Touring
 from app.study_window import StudyWindow, present_study
+from app.touring import Touring
 from model.messages import DtypeChoice
 from model.tour import Tour
 from widgets.attention.data import WantedRange
