@@ -1,5 +1,6 @@
 """What a person does becomes commands; what the engine tells becomes state."""
 
+import numpy as np
 import pytest
 from msgspec import structs
 
@@ -8,6 +9,10 @@ from model.config import Sampling
 from model.expert_profile import ExpertCounts, ExpertProfile, LayerProfile
 from model.messages import (
     About,
+    Array,
+    AttentionsCompared,
+    CacheGrown,
+    CompareAttentions,
     Describe,
     Described,
     Failed,
@@ -382,3 +387,40 @@ def test_escape_cancels_a_profile_only_when_no_run_goes_on(session, bridge):
     bridge.received.emit(finished(request=running))
     session.back_out()
     assert bridge.of(Stop)[-1].target == bridge.of(ProfileExperts)[0].request
+
+
+def test_a_comparison_of_attentions_grows_ends_and_can_be_stopped(session, bridge, tmp_path):
+    session.show_study(tmp_path)
+    assert "report.json" in session.state.study.problem
+    session.compare_attentions("the king")
+    (asked,) = bridge.of(CompareAttentions)
+    assert (asked.folder, asked.prompt, session.state.study.request) == (str(tmp_path), "the king", asked.request)
+    for tokens in ([3, 4], [5]):
+        reads = Array.of(np.ones((2, tokens[-1]), np.int64))
+        sizes = [10 * count for count in tokens]
+        bridge.received.emit(
+            CacheGrown(
+                request=asked.request,
+                kind="mqa",
+                tokens=tokens,
+                measured_bytes=sizes,
+                used_bytes=sizes,
+                bytes_per_token=10,
+                reads=reads,
+                queries=reads,
+            )
+        )
+    grown = session.state.study.curves["mqa"]
+    assert (grown.tokens.tolist(), grown.used_bytes.tolist(), grown.held) == ([3, 4, 5], [30, 40, 50], 5)
+    session.back_out()
+    assert bridge.of(Stop)[-1].target == asked.request
+    assert session.state.study.request == 0
+    bridge.received.emit(Failed(request=asked.request, message="Stopped before it was done."))
+    assert not session.state.notices
+    session.compare_attentions("again")
+    late = AttentionsCompared(request=asked.request, texts={"mqa": "late"})
+    bridge.received.emit(late)
+    assert session.state.study.texts == {}
+    newest = bridge.of(CompareAttentions)[-1].request
+    bridge.received.emit(AttentionsCompared(request=newest, texts={"mqa": "done"}))
+    assert (session.state.study.request, session.state.study.texts) == (0, {"mqa": "done"})

@@ -5,18 +5,20 @@ from statistics import mean
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from model.study_report import StudyReport
 from widgets.figures import bytes_text
 from widgets.memory.memory_axes import ByteAxis, TokenAxis
+from widgets.memory.memory_curves import spread
 from widgets.palette import DARK, Palette
 from widgets.plot import TICK_SIZE, Plot
 from widgets.study.data import KINDS, Growth
 from widgets.study.study_table import name_of
 
-LABEL_ROOM = 0.34  # of the plot's width, at its right end, for the names of lines
+LABEL_HEIGHT = 15  # pixels
+LABEL_ROOM = 0.4  # of the plot's width, at its right end, for the names of lines
 
 
 class LossPlot(Plot):
@@ -64,9 +66,10 @@ class GrowthPlot(Plot):
     def __init__(self, parent: QWidget | None = None) -> None:
         self._bytes = ByteAxis()
         self._bytes.scale_kind = "linear"
+        self._curves: dict[str, Growth] = {}
+        self._labels: list[pg.TextItem] = []
         super().__init__(parent, axis_items={"left": self._bytes, "bottom": TokenAxis()})
         self._palette = DARK
-        self._curves: dict[str, Growth] = {}
         _plain(self)
         self.getAxis("left").setWidth(62)
 
@@ -79,6 +82,7 @@ class GrowthPlot(Plot):
         """Draw what has been measured: bytes held solid, bytes used thin."""
         self._curves = curves
         self.clear()
+        self._labels.clear()
         for place, kind in enumerate(KINDS):
             growth = curves.get(kind)
             if growth is None or not growth.held:
@@ -88,10 +92,31 @@ class GrowthPlot(Plot):
             faded = QColor(colour)
             faded.setAlphaF(0.55)
             self.addItem(pg.PlotDataItem(growth.tokens, growth.used_bytes, pen=pg.mkPen(faded, width=1)))
-            held = int(growth.measured_bytes[-1])
-            text = f"{name_of(kind)}  {bytes_text(held)}"
-            self.addItem(_label(text, growth.held, held, self._palette.colour("text"), anchor=(-0.03, 0.5)))
         self.fit()
+        self._name_lines()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._name_lines()
+
+    def _name_lines(self) -> None:
+        """Every curve's name and bytes at its end, apart from each other."""
+        for label in self._labels:
+            self.removeItem(label)
+        self._labels.clear()
+        ends = [(kind, growth) for kind, growth in self._curves.items() if growth.held]
+        (_, (low, high)), height = self.getViewBox().viewRange(), self.getViewBox().height()
+        if not ends or height <= 0:
+            return
+        apart = LABEL_HEIGHT * (high - low) / height
+        wanted = [float(growth.measured_bytes[-1]) for _, growth in ends]
+        for (kind, growth), size, place in zip(
+            ends, wanted, spread(wanted, apart=apart, low=low, high=high), strict=True
+        ):
+            text = f"{name_of(kind)}  {bytes_text(int(size))}"
+            label = _label(text, growth.held, place, self._palette.colour("text"), anchor=(-0.03, 0.5))
+            self._labels.append(label)
+            self.addItem(label)
 
     def fit(self) -> None:
         shown = [growth for growth in self._curves.values() if growth.held]
@@ -126,13 +151,13 @@ class ReadsPlot(Plot):
             return
         tokens = np.arange(growth.held)
         accent, warn = self._palette.colour("accent"), self._palette.colour("warn")
-        bars = pg.BarGraphItem(x=tokens, height=growth.read_again, width=0.9, pen=pg.mkPen(None), brush=accent)
+        bars = pg.BarGraphItem(x=tokens, height=growth.read_again, width=1.0, pen=pg.mkPen(None), brush=accent)
         self.addItem(bars)
         self.addItem(pg.PlotDataItem(tokens, growth.queries[0], pen=pg.mkPen(warn, width=2)))
         text = self._palette.colour("text")
         most = int(growth.read_again.max())
         self.addItem(_label(tr("K and V: read again by every later token"), growth.held, most, text, anchor=(1, 0)))
-        self.addItem(_label(tr("Q: used once"), growth.held, 1, text, anchor=(1, 1)))
+        self.addItem(_label(tr("Q: used once"), 0, 1, self._palette.colour("on_accent"), anchor=(-0.05, 1)))
         self.fit()
 
     def fit(self) -> None:

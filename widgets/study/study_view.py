@@ -109,8 +109,8 @@ class StudyView(Panel):
         grid.addLayout(row, 2, 0, 1, 2)
         for column, text in enumerate(
             (
-                self.tr("HELD-OUT BITS PER BYTE OVER KV BYTES PER TOKEN (a dot a seed, a ring their mean)"),
-                self.tr("KV CACHE WHILE THE PROMPT RUNS, MEASURED (thin: without the reserve)"),
+                self.tr("HELD-OUT BITS PER BYTE OVER KV BYTES PER TOKEN · DOT: SEED, RING: MEAN"),
+                self.tr("KV CACHE WHILE THE PROMPT RUNS, MEASURED · THIN: WITHOUT RESERVE"),
             )
         ):
             grid.addWidget(_heading(text, self), 3, column)
