@@ -5,7 +5,7 @@ from statistics import mean
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
 from model.study_report import StudyReport
@@ -72,6 +72,7 @@ class GrowthPlot(Plot):
         self._palette = DARK
         _plain(self)
         self.getAxis("left").setWidth(62)
+        self.getViewBox().sigResized.connect(lambda: self._name_lines())
 
     def show_palette(self, palette: Palette) -> None:
         super().show_palette(palette)
@@ -93,10 +94,6 @@ class GrowthPlot(Plot):
             faded.setAlphaF(0.55)
             self.addItem(pg.PlotDataItem(growth.tokens, growth.used_bytes, pen=pg.mkPen(faded, width=1)))
         self.fit()
-        self._name_lines()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
         self._name_lines()
 
     def _name_lines(self) -> None:
