@@ -8,8 +8,8 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from app import chrome, present
-from app.card import card_facts
 from app.bundled import STUDY
+from app.card import card_facts
 from app.derived import Counter
 from app.menus import Menus
 from app.parts import Parts

@@ -18,6 +18,7 @@ from widgets.study.data import KINDS, Growth
 from widgets.study.study_table import name_of
 
 LABEL_HEIGHT = 15  # pixels
+BYTE_TICKS = tuple(2**power for power in range(6, 14))
 LABEL_ROOM = 0.4  # of the plot's width, at its right end, for the names of lines
 
 
@@ -25,8 +26,7 @@ class LossPlot(Plot):
     """A dot for every seed and a ring at their mean: held-out bits per byte over KV bytes per token (logarithmic)."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        self._bytes = ByteAxis("bottom")
-        super().__init__(parent, axis_items={"bottom": self._bytes})
+        super().__init__(parent)
         self._palette = DARK
         self._report: StudyReport | None = None
         _plain(self)
@@ -41,6 +41,7 @@ class LossPlot(Plot):
         """Draw all four."""
         self._report = report
         self.clear()
+        self.getAxis("bottom").setTicks([[(np.log10(size), bytes_text(size)) for size in BYTE_TICKS]])
         for model in report.models:
             colour = self._palette.category(KINDS.index(model.kind))
             across, up = np.log10(model.kv_bytes_formula), model.bits_per_byte
