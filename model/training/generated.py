@@ -11,10 +11,11 @@ from tokenizers import Tokenizer
 
 from model.training.recipe import DOCUMENT_END_ID
 
-WORDS = """
+NOUNS = """
 apple bear blue book bread bridge cat cloud dog door fire fish fox gold green key king knight lamp leaf map milk moon
 owl pear pen plum queen rain red river rock salt silver snow star sun tower tree wind window wolf
 """.split()  # noqa: SIM905 a list of 42 words would be 42 lines
+WORDS = np.array(NOUNS)
 BRACKETS = ("()", "[]", "{}", "<>")
 PERIODS = (4, 512)  # tokens
 DEEPEST = 6
@@ -75,7 +76,7 @@ def sums(random: Random) -> str:
 
 def _nested(random: Random, depth: int) -> str:
     if depth > 1 and (depth > DEEPEST or random.random() < 0.45):
-        return " ".join(random.choice(WORDS, size=int(random.integers(1, 4))))
+        return " ".join(WORDS[random.integers(0, len(WORDS), int(random.integers(1, 4)))])
     opener, closer = BRACKETS[int(random.integers(len(BRACKETS)))]
     return opener + " ".join(_nested(random, depth + 1) for _ in range(int(random.integers(1, 4)))) + closer
 

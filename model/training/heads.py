@@ -1,45 +1,49 @@
-"""Which attention heads look back one token, and which continue a repetition.
+"""What attention heads do, by their mean weights: look back one token, continue a repetition, find the opener.
 
-Both scores are mean attention weights: of each token on its predecessor, and, in a random text said
-twice, of each token of the second time on the token that followed its own first occurrence
-(induction, Olsson et al. 2022, arXiv 2209.11895).
+Induction (Olsson et al. 2022, arXiv 2209.11895): in a random text said twice, the weight of each token of the second
+time on the token that followed its own first occurrence.
 """
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.config import ModelConfig
 from model.network import attention
 from model.network.decoder import Decoder, Step
-from model.network.weights import Weights
+from model.training.generated import BRACKETS
 from model.training.recipe import DOCUMENT_END_ID
 
-PERIOD = 128
-TEXTS = 8
+PERIOD = 64
+TEXTS = 16
 
 
-class HeadScores(NamedTuple):
-    """Mean weights per layer and head, float32 [L, H], and what the repetition saves."""
+class Repetition(NamedTuple):
+    """Random texts said twice: mean weights [L, H], and nats per token that each time costs."""
 
-    previous_token_LH: Tensor
     induction_LH: Tensor
-    repetition_gain_bits: float
+    first_nats: float
+    second_nats: float
 
 
-def score_heads(config: ModelConfig, weights: Weights, texts_BT: Tensor, *, seed: int) -> HeadScores:
-    """Previous-token scores on real texts, induction scores on random texts said twice."""
-    decoder = Decoder(config, weights)
-    previous = torch.stack([_scores(decoder, text_T, offset=1, start=1)[0] for text_T in texts_BT]).mean(dim=0)
-    generator = torch.Generator().manual_seed(seed)
-    random_BT = torch.randint(1, config.vocab_size, (TEXTS, PERIOD), generator=generator)
-    repeated = [_scores(decoder, _twice(text_T), offset=PERIOD - 1, start=PERIOD + 1) for text_T in random_BT]
-    gains = [_gain(logits_TV, _twice(text_T)) for (_, logits_TV), text_T in zip(repeated, random_BT, strict=True)]
-    return HeadScores(previous, torch.stack([scores for scores, _ in repeated]).mean(dim=0), sum(gains) / len(gains))
+class Matching(NamedTuple):
+    """Closing brackets: mean weight [L, H] on their own opener, on every other earlier bracket, and by chance."""
+
+    opener_LH: Tensor
+    other_LH: Tensor
+    chance: float
+    brackets: int
+
+
+class Pair(NamedTuple):
+    """Token positions of a closing bracket, of its opener, and of every other bracket before it."""
+
+    closer: int
+    opener: int
+    others: tuple[int, ...]
 
 
 def attention_maps(decoder: Decoder, ids_T: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -58,21 +62,77 @@ def attention_maps(decoder: Decoder, ids_T: Tensor) -> Iterator[tuple[Tensor, Te
         yield masked_HQK.softmax(dim=-1), x_TD
 
 
-@torch.no_grad()
-def _scores(decoder: Decoder, ids_T: Tensor, *, offset: int, start: int) -> tuple[Tensor, Tensor]:
-    """Mean weight of token t ≥ start on token t − offset, [L, H]; logits [T, V]."""
+@torch.inference_mode()
+def previous_token(decoder: Decoder, texts: Sequence[Tensor]) -> Tensor:
+    """Mean weight of every token but the first on its predecessor, [L, H]."""
+    return torch.stack([_diagonal(_maps(decoder, text_T)[0], offset=1, start=1) for text_T in texts]).mean(dim=0)
+
+
+@torch.inference_mode()
+def repetition(decoder: Decoder, *, seed: int) -> Repetition:
+    """Scores on `TEXTS` texts of `PERIOD` random tokens, said twice behind `<|endoftext|>`."""
+    generator = torch.Generator().manual_seed(seed)
+    scores, costs = [], []
+    for _ in range(TEXTS):
+        text_T = torch.randint(1, decoder.config.vocab_size, (PERIOD,), generator=generator)
+        ids_T = torch.cat((text_T.new_tensor([DOCUMENT_END_ID]), text_T, text_T))
+        maps, logits_TV = _maps(decoder, ids_T)
+        scores.append(_diagonal(maps, offset=PERIOD - 1, start=PERIOD + 1))
+        costs.append(F.cross_entropy(logits_TV[:-1], ids_T[1:], reduction="none").unflatten(0, (2, PERIOD)))
+    # The second time's own first token cannot be known to be one.
+    first_nats, second_nats = torch.stack(costs)[:, :, 1:].mean(dim=(0, 2)).tolist()
+    return Repetition(torch.stack(scores).mean(dim=0), first_nats, second_nats)
+
+
+@torch.inference_mode()
+def matching(decoder: Decoder, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 384) -> Matching:
+    """Where closing brackets look, over all texts, cut to `longest` tokens."""
+    opener, other, chance = [], [], []
+    for text in texts:
+        encoding = tokenizer.encode(text)
+        pairs = [pair for pair in bracket_pairs(text, encoding.offsets) if pair.closer < longest and pair.others]
+        maps, _ = _maps(decoder, torch.tensor(encoding.ids[:longest]))
+        for closer, own, others in pairs:
+            row_LHK = torch.stack([map_HQK[:, closer] for map_HQK in maps])
+            opener.append(row_LHK[..., own])
+            other.append(row_LHK[..., list(others)].mean(dim=-1))
+            chance.append(1 / (closer + 1))
+    return Matching(torch.stack(opener).mean(0), torch.stack(other).mean(0), sum(chance) / len(chance), len(chance))
+
+
+def bracket_pairs(text: str, offsets: Sequence[tuple[int, int]]) -> list[Pair]:
+    """Matching brackets whose tokens hold nothing but that bracket (and a space), in the order they close."""
+    token_at = {
+        place: index
+        for index, (start, end) in enumerate(offsets)
+        for place in range(start, end)
+        if len(text[start:end].strip()) == 1 and not text[place].isspace()
+    }
+    closer_of = {pair[0]: pair[1] for pair in BRACKETS}
+    still_open: list[int] = []
+    seen: list[int] = []
+    pairs = []
+    for place, character in enumerate(text):
+        if character in closer_of:
+            still_open.append(place)
+        elif character in closer_of.values() and still_open:
+            own = still_open.pop()
+            if place in token_at and own in token_at:
+                others = tuple(token_at[other] for other in seen if other != own and other in token_at)
+                pairs.append(Pair(token_at[place], token_at[own], others))
+        else:
+            continue
+        seen.append(place)
+    return pairs
+
+
+def _maps(decoder: Decoder, ids_T: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Attention weights [H, Q, K] of every layer; logits [T, V]."""
     maps, behind = zip(*attention_maps(decoder, ids_T), strict=True)
-    diagonals = [weights_HQK.diagonal(offset=-offset, dim1=1, dim2=2) for weights_HQK in maps]
-    scores_LH = torch.stack([diagonal_HQ[:, start - offset :].mean(dim=1) for diagonal_HQ in diagonals])
-    return scores_LH, decoder.logits(behind[-1])
+    return list(maps), decoder.logits(behind[-1])
 
 
-def _twice(text_T: Tensor) -> Tensor:
-    return torch.cat((text_T.new_tensor([DOCUMENT_END_ID]), text_T, text_T))
-
-
-def _gain(logits_TV: Tensor, ids_T: Tensor) -> float:
-    """Mean bits per token that the second time costs less than the first."""
-    bits_T = F.cross_entropy(logits_TV[:-1], ids_T[1:], reduction="none") / math.log(2)
-    first_T, second_T = bits_T.chunk(2)
-    return float(first_T[1:].mean() - second_T[1:].mean())
+def _diagonal(maps: list[Tensor], *, offset: int, start: int) -> Tensor:
+    """Mean weight of token t ≥ start on token t − offset, [L, H]."""
+    diagonals = [map_HQK.diagonal(offset=-offset, dim1=1, dim2=2) for map_HQK in maps]
+    return torch.stack([diagonal_HQ[:, start - offset :].mean(dim=1) for diagonal_HQ in diagonals])

@@ -36,16 +36,16 @@ def initial(config: ModelConfig, *, seed: int) -> dict[str, Tensor]:
 
 
 def stacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Checkpoint tensors with the experts of a layer in one."""
+    """Checkpoint tensors, in any order, with the experts of a layer in one."""
     made: dict[str, Tensor] = {}
-    experts: dict[str, list[Tensor]] = defaultdict(list)
+    experts: dict[str, dict[int, Tensor]] = defaultdict(dict)
     for name, tensor in tensors.items():
         match = OF_EXPERT.fullmatch(name)
         if match is None:
             made[name] = tensor
         else:
-            experts[match[1] + match[3]].append(tensor)
-    return made | {name: torch.stack(parts) for name, parts in experts.items()}
+            experts[match[1] + match[3]][int(match[2])] = tensor
+    return made | {name: torch.stack([parts[e] for e in range(len(parts))]) for name, parts in experts.items()}
 
 
 def separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from model.training import parameters
 from model.training.ahead import Ahead
 from model.training.balance import balance, corrected
 from model.training.batches import Batch, Batches
+from model.training.captured import Captured
 from model.training.cross_entropy import head_cross_entropy
 from model.training.forward import hidden
 from model.training.loads import Loads
@@ -81,9 +82,17 @@ class Run:
         self._recent: list[Losses] = []
         self._loads = Loads(self.router)
         self._optimisers = Optimisers(self.masters, recipe, dtype=self.dtype)
+        self._copies = parameters.working_copies(self.masters, self.dtype)
+        self._weights = parameters.bound(config, self._copies)
+        trained = [name for name, copy in self._copies.items() if copy.requires_grad]
+        self._leaves = [self._copies[name] for name in trained]
+        self._trained = [self.masters[name] for name in trained]
+        for master in self._trained:
+            master.grad = torch.zeros_like(master)
         self._rotations = RotaryTable(config.rope, config.qk_rope_head_dim, self.device)
         # One thread a micro-batch: they meet once a step, not once an operation.
         self._workers = ThreadPoolExecutor(recipe.micro_batches, initializer=torch.set_num_threads, initargs=(1,))
+        self._recorded = Captured(self._answer)
 
     def train(self, schedule: Schedule) -> None:
         """Step until the schedule's end, which the file `total_tokens` of the run's folder may move, or `stop`."""
@@ -127,20 +136,19 @@ class Run:
         """One update from one batch."""
         recipe, progress = self.recipe, self.progress
         batch = self._draw(schedule)
-        copies = parameters.working_copies(self.masters, self.dtype)
-        leaves = {name: copy for name, copy in copies.items() if copy.requires_grad}
-        answers = self._answers(copies, list(leaves.values()), batch)
-        for name, *grads in zip(leaves, *(answer.gradients for answer in answers), strict=True):
-            self.masters[name].grad = torch.stack([grad.float() for grad in grads]).mean(dim=0)
-        trained = [self.masters[name] for name in leaves]
-        torch.nn.utils.clip_grad_norm_(trained, recipe.clip_norm, foreach=True)
+        with torch.no_grad():
+            torch._foreach_copy_(list(self._copies.values()), list(self.masters.values()))
+        answers = self._answers(batch)
+        self._gather([answer.gradients for answer in answers])
+        torch.nn.utils.clip_grad_norm_(self._trained, recipe.clip_norm, foreach=True)
         self._optimisers.step(schedule.rate(progress.tokens))
         load_ME = torch.stack([answer.load_ME for answer in answers]).sum(dim=0)
         self._correct(load_ME)
         self._loads.add(load_ME)
         progress.step += 1
         progress.tokens += recipe.batch_tokens
-        return Losses(*(torch.stack(column).mean() for column in zip(*(a.losses for a in answers), strict=True)))
+        columns = zip(*(answer.losses for answer in answers), strict=True)
+        return Losses(*(torch.stack(column).mean() for column in columns))  # new tensors: a card reuses its own
 
     def _draw(self, schedule: Schedule) -> Batch:
         recipe, progress = self.recipe, self.progress
@@ -151,24 +159,32 @@ class Run:
         batch = self._ahead.draw(progress.step, tokens=recipe.batch_tokens, length=length, exercises=exercises)
         return batch.to(self.device)
 
-    def _answers(self, copies: dict[str, Tensor], leaves: list[Tensor], batch: Batch) -> list[Answer]:
+    def _answers(self, batch: Batch) -> list[Answer]:
         """Micro-batches side by side on the CPU, one after the other on a card."""
         parts = batch.parts(self.recipe.micro_batches)
         if self.device.type == "cpu":
-            return list(self._workers.map(lambda part: self._answer(copies, leaves, part), parts))
-        return [self._answer(copies, leaves, part) for part in parts]
+            return list(self._workers.map(self._answer, parts))
+        assert len(parts) == 1, "a recorded answer is overwritten by the next"
+        return [self._recorded(parts[0])]
 
-    def _answer(self, copies: dict[str, Tensor], leaves: list[Tensor], batch: Batch) -> Answer:
-        weights = parameters.bound(self.config, copies)
-        length = len(batch.ids_T) // batch.sequences
+    def _answer(self, batch: Batch) -> Answer:
+        weights, length = self._weights, len(batch.ids_T) // batch.sequences
         rotation_TR = self._rotations.rows(0, length, length=length).repeat(batch.sequences, 1)
         x_TD, routings = hidden(self.config, weights, batch.ids_T, rotation_TR, sequences=batch.sequences)
         cross_entropy = head_cross_entropy(x_TD, weights.head.weight, batch.targets_T)
         balances = torch.stack([self._balance(routing.scores_TE, routing.ids_TA) for routing in routings]).sum()
-        grads = torch.autograd.grad(cross_entropy + balances, leaves)
+        grads = torch.autograd.grad(cross_entropy + balances, self._leaves)
         experts_E = torch.arange(self.router.experts, device=self.device)
         load_ME = torch.stack([(routing.ids_TA.flatten()[:, None] == experts_E).sum(dim=0) for routing in routings])
         return Answer(grads, Losses(cross_entropy.detach(), balances.detach()), load_ME)
+
+    def _gather(self, gradients: list[tuple[Tensor, ...]]) -> None:
+        """The masters' gradients: the mean over micro-batches, in float32."""
+        means = [master.grad for master in self._trained if master.grad is not None]
+        torch._foreach_copy_(means, list(gradients[0]))
+        for more in gradients[1:]:
+            torch._foreach_add_(means, [grad.float() for grad in more])
+        torch._foreach_div_(means, len(gradients))
 
     def _balance(self, scores_TE: Tensor, ids_TA: Tensor) -> Tensor:
         """V2's losses with their alphas; with V3's bias nothing, since the bias alone balances."""
