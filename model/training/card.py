@@ -3,7 +3,6 @@
 from typing import Any
 
 from model.config import ModelConfig
-from model.training.recipe import Recipe
 
 HEADER = """\
 ---
@@ -28,27 +27,25 @@ best {groups_chosen} groups, {shared} shared experts, plain RoPE, {positions} po
 TRAINING = """\
 ## Training
 
-{tokens:.1f} million tokens in {steps} steps of {batch} tokens, {hours:.1f} processor hours on two CPU cores. Sequences
-of {length} tokens; at the end of the rate's decay, every second step has sequences of {long}. Muon for the matrices,
-AdamW for embedding, router and norms; compute in bfloat16. Cross entropy plus DeepSeek-V2's expert, device and
-communication balance losses ({alphas}).
-One sequence in five repeats the first few tokens of its text over and over, half of these after shuffling them, to
-reward heads that look for an earlier occurrence.
+{tokens:.1f} million tokens in {steps:,} steps of {batch:,} tokens on {device}: {seconds:,} seconds, {speed:,} tokens a
+second. Sequences of {length:,} tokens; at the end of the rate's decay, every second step has sequences of {long:,}.
+Muon for the matrices, AdamW for embedding, router and norms. Cross entropy plus DeepSeek-V2's expert, device and
+communication balance losses ({alphas}), over the whole batch, so that an expert may belong to a language.
+{exercises:.0%} of the sequences are made up on the fly (a third of that at the end): random tokens over and over,
+keys and values to recall, nested brackets, sums.
 
-To repeat it: `python -m model.training --corpus DIR --out resources/loupe-mini --tokens {exact}`.
+To repeat it: `python -m model.training train --corpus DIR --tokens {exact}`, then `python -m model.training publish`.
 {note}
 """
 
 REPEATABLE = "The seed is fixed, so the same machine and libraries give the same weights again."
 
-FORMED = 0.2  # mean weight from which a head may be called an induction head
-
 LIMITS = """\
 ## Limits
 
-It was trained on very little text for a very short time. It imitates the look of its sources, knows no facts, cannot
-follow instructions, and gets most sums wrong. Its prose is that of novels, plays and poems of the 18th and 19th
-centuries with their prejudices. `udhr_world` is held out by language, so its number is about languages hardly seen.
+It was trained on little text for a short time. It imitates the look of its sources, knows no facts and cannot
+follow instructions. Its prose is that of novels, plays and poems of the 18th and 19th centuries with their
+prejudices. `udhr_world` is held out by language, so its number is about languages hardly seen.
 The model is meant for looking into, not for use.
 """
 
@@ -59,16 +56,21 @@ SOURCES = """\
 source was read from the standard library of the interpreter that trained (PSF licence) and is not redistributed.
 """
 
+EXERCISES = {
+    "key_value_recall": "values recalled by their key",
+    "copied_lines": "passages copied to their end",
+    "additions_of_one_digit": "sums of one digit",
+    "additions_of_two_digits": "sums of two digits",
+}
 
-def card(
-    config: ModelConfig, recipe: Recipe, report: dict[str, Any], *, credit_lines: str, note: str = REPEATABLE
-) -> str:
+
+def card(config: ModelConfig, report: dict[str, Any], *, credit_lines: str, note: str = REPEATABLE) -> str:
     """The whole card. `credit_lines` are the credits that the corpus's licences ask for, word for word.
 
     `note` says how exactly the run can be repeated.
     """
-    parts = [_header(config, report), _training(recipe, report, note), _held_out(report), _inside(report), LIMITS]
-    return "\n".join([*parts, SOURCES, credit_lines])
+    parts = [_header(config, report), _training(report, note), _held_out(report), _inside(report)]
+    return "\n".join([*parts, _exercises(report), _samples(report), LIMITS, SOURCES, credit_lines])
 
 
 def credits_of(sources: str) -> str:
@@ -100,50 +102,78 @@ def _header(config: ModelConfig, report: dict[str, Any]) -> str:
     )
 
 
-def _training(recipe: Recipe, report: dict[str, Any], note: str) -> str:
+def _training(report: dict[str, Any], note: str) -> str:
     taken = report["training"]
     return TRAINING.format(
         note=note,
         tokens=taken["tokens"] / 1e6,
         exact=taken["tokens"],
         steps=taken["steps"],
-        batch=recipe.batch_tokens,
-        hours=taken["processor_seconds"] / 3600,
-        length=recipe.sequence_length,
-        long=recipe.long_sequence_length,
-        alphas=f"{recipe.expert_balance}, {recipe.device_balance}, {recipe.communication_balance}, per sequence",
+        batch=taken["batch_tokens"],
+        device=taken["device"],
+        seconds=taken["wall_seconds"],
+        speed=taken["tokens_per_second"],
+        length=taken["sequence_length"],
+        long=taken["long_sequence_length"],
+        exercises=taken["exercises"],
+        alphas=", ".join(map(str, taken["alphas"])),
     )
 
 
 def _held_out(report: dict[str, Any]) -> str:
-    lines = [f"| {name} | {cost['bits_per_byte']:.3f} |" for name, cost in report["held_out"].items()]
-    return "\n".join(["## Held-out text", "", "| domain | bits per byte |", "|---|---|", *lines, ""])
+    lines = [
+        f"| {name} | {cost['bits_per_byte']:.3f} | {cost['xz_bits_per_byte']:.3f} | "
+        f"{cost['xz_primed_bits_per_byte']:.3f} |"
+        for name, cost in report["held_out"].items()
+    ]
+    head = ["| domain | bits per byte | xz -9e | xz, knowing 2 MB of training text |", "|---|---|---|---|"]
+    return "\n".join(["## Held-out text", "", *head, *lines, ""])
 
 
 def _inside(report: dict[str, Any]) -> str:
-    heads = report["heads"]
     lines = [
-        f"| {layer['layer']} | {layer['domain_expert_bits']:.2f} | {layer['device_max_violation']:.3f} |"
+        f"| {layer['layer']} | {layer['domain_expert_bits']:.2f} | {layer['expert_max_violation']:.2f} | "
+        f"{layer['device_max_violation']:.3f} |"
         for layer in report["layers"]
     ]
-    table = ["| layer | bits between domain and top expert | MaxVio of the devices |", "|---|---|---|", *lines]
+    head = ["| layer | bits between domain and top expert | MaxVio of experts | of devices |", "|---|---|---|---|"]
     return "\n".join(
         [
-            "## Inside",
-            "",
-            *table,
-            "",
-            f"The domain itself has {report['domain_bits']:.2f} bits. Mean device MaxVio: "
-            f"{report['device_max_violation_mean']:.3f}.",
-            _best("previous-token", heads["best_previous_token"]),
-            _best("induction", heads["best_induction"]),
-            *([] if heads["best_induction"]["score"] > FORMED else ["No induction head has formed."]),
-            f"In a random text said twice, the second time costs {heads['repetition_gain_bits_per_token']:.2f} "
-            "bits per token less than the first.",
+            *("## Inside", "", *head, *lines, ""),
+            f"The domain itself has {report['domain_bits']:.2f} bits; the layers know "
+            f"{report['domain_expert_bits_mean']:.2f} of them on average.",
+            *_heads(report["heads"]),
             "",
         ]
     )
 
 
+def _heads(heads: dict[str, Any]) -> list[str]:
+    saved = heads["first_copy_nats"] - heads["second_copy_nats"]
+    bracket = heads["best_bracket"]
+    return [
+        _best("previous-token", heads["best_previous_token"]),
+        _best("induction", heads["best_induction"]),
+        f"{_best('bracket', bracket)[:-1]} on the own opener, {bracket['other_brackets']:.3f} on any other bracket, "
+        f"{bracket['chance']:.3f} by chance.",
+        f"In 64 random tokens said twice, the second time costs {saved:.2f} nats per token less than the first.",
+    ]
+
+
 def _best(kind: str, head: dict[str, float]) -> str:
     return f"Best {kind} head: layer {head['layer']}, head {head['head']}, mean weight {head['score']:.2f}."
+
+
+def _exercises(report: dict[str, Any]) -> str:
+    lines = [
+        f"| {EXERCISES[name]} | {exam['right']} of {exam['examples']} | "
+        f"{exam['tokens_right'] / max(exam['tokens'], 1):.3f} |"
+        for name, exam in report["exercises"].items()
+    ]
+    return "\n".join(["## Exercises", "", "| held-out | all right | tokens right |", "|---|---|---|", *lines, ""])
+
+
+def _samples(report: dict[str, Any]) -> str:
+    quoted = [f"```text\n{sample['prompt']}▸{sample['text']}\n```\n" for sample in report["samples"]]
+    lead = "The first answer to each sample prompt, temperature 0.7, top-p 0.9, seed 0; ▸ is where the model begins.\n"
+    return "\n".join(["## Samples", "", lead, *quoted])

@@ -15,6 +15,7 @@ from model.network.decoder import Decoder
 from model.training.recipe import DOCUMENT_END
 
 LONGEST = 1024  # tokens of a document that are read
+SETTLED = 8  # characters of a repetition after which it is clear that it is one
 
 
 class Exam(NamedTuple):
@@ -36,15 +37,25 @@ def recalled(text: str) -> list[Span]:
 
 
 def copied(text: str) -> list[Span]:
-    """Every line that says the first line once more, from its second word or letter on, from the third line on.
+    """What a text that says one passage over and over says from the third time on, each time less its start.
 
-    Only there can it be known that the lines are the same.
+    Only then can it be known that it goes on; the start of a passage may as well be the end of the text.
     """
-    lines = text.split("\n")
-    if len(lines) < 3 or len(set(lines)) > 1 or len(lines[0]) < 12:
+    period = _period(text)
+    if period is None:
         return []
-    width = len(lines[0]) + 1
-    return [(index * width + 8, index * width + width - 1) for index in range(2, len(lines))]
+    starts = range(2 * period, len(text), period)
+    return [(start + SETTLED, min(start + period, len(text))) for start in starts if start + SETTLED < len(text)]
+
+
+def _period(text: str) -> int | None:
+    """Characters after which the text repeats itself, separator included; None if it does not three times."""
+    for separator in ("\n", " "):
+        joined, place = text + separator, 0
+        while (place := joined.find(separator, place) + 1) and 3 * place <= len(joined):
+            if place > 2 * SETTLED and joined[place:] == joined[:-place]:
+                return place
+    return None
 
 
 def summed(text: str) -> list[Span]:

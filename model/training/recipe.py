@@ -32,7 +32,7 @@ class Recipe:
     clip_norm: float = 1.0
     exercises: float = 0.15
     balance: BalanceMethod = "losses"
-    expert_balance: float = 0.003  # alpha 1 to 3 of DeepSeek-V2 §3.1.2
+    expert_balance: float = 0.001  # alpha 1 to 3 of DeepSeek-V2 §3.1.2, the first a third: it was even enough
     device_balance: float = 0.05
     communication_balance: float = 0.02
     bias_speed: float = 0.001  # DeepSeek-V3 §4.2

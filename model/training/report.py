@@ -51,27 +51,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Report."""
-    facts = report(subject(options.folder, options.corpus), training_facts(options.folder), options.sequences)
+    facts = report(subject(options.folder, corpus.read(options.corpus)), options.folder, options.sequences)
     if options.write:
         write_json(options.folder / "report.json", facts)
     print(json.dumps(facts, ensure_ascii=False) if options.json else printed(facts))  # noqa: T201 its purpose
 
 
-def subject(folder: Path, corpus_folder: Path) -> Subject:
+def subject(folder: Path, domains: list[Domain]) -> Subject:
     """The folder's model as anybody's checkpoint is opened, and the held-out text."""
     decoder = load(read_checkpoint(folder), dtype="float32", device=torch.device("cpu"))
-    words = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return Subject(decoder, words, corpus.read(corpus_folder))
+    return Subject(decoder, Tokenizer.from_file(str(folder / "tokenizer.json")), domains)
 
 
-def training_facts(folder: Path) -> dict[str, Any]:
+def _training(folder: Path) -> dict[str, Any]:
     """What training left beside the weights: tokens, speed, how balance developed."""
     file = folder / "training.json"
     facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return facts
 
 
-def report(subject: Subject, training: dict[str, Any], sequences: int = SEQUENCES_PER_DOMAIN) -> dict[str, Any]:
+def report(subject: Subject, folder: Path, sequences: int = SEQUENCES_PER_DOMAIN) -> dict[str, Any]:
     """Held-out cost by domain beside a compressor's, routing by layer, heads, exercises, samples."""
     decoder, words, domains = subject
     readings = read_domains(decoder, words, domains, sequences=sequences, length=SEQUENCE_LENGTH)
@@ -80,7 +79,7 @@ def report(subject: Subject, training: dict[str, Any], sequences: int = SEQUENCE
         "format": 2,
         "parameters": parameters_total(decoder.config),
         "parameters_active": parameters_active(decoder.config),
-        "training": training,
+        "training": _training(folder),
         "held_out": {
             domain.name: _cost(readings[domain.name], domain) for domain in domains if domain.name in readings
         },

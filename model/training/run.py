@@ -17,7 +17,6 @@ from model.training import parameters
 from model.training.ahead import Ahead
 from model.training.balance import balance, corrected
 from model.training.batches import Batch, Batches
-from model.training.captured import Captured
 from model.training.cross_entropy import head_cross_entropy
 from model.training.forward import hidden
 from model.training.loads import Loads
@@ -92,7 +91,6 @@ class Run:
         self._rotations = RotaryTable(config.rope, config.qk_rope_head_dim, self.device)
         # One thread a micro-batch: they meet once a step, not once an operation.
         self._workers = ThreadPoolExecutor(recipe.micro_batches, initializer=torch.set_num_threads, initargs=(1,))
-        self._recorded = Captured(self._answer)
 
     def train(self, schedule: Schedule) -> None:
         """Step until the schedule's end, which the file `total_tokens` of the run's folder may move, or `stop`."""
@@ -119,6 +117,7 @@ class Run:
             "optimisers": self._optimisers.state(),
             "progress": [self.progress.step, self.progress.tokens],
             "seconds": [self.progress.wall_seconds, self.progress.processor_seconds],
+            "device": device_name(self.device),
         }
         partial = self.folder / "state.pt.partial"
         torch.save(state, partial)
@@ -148,7 +147,7 @@ class Run:
         progress.step += 1
         progress.tokens += recipe.batch_tokens
         columns = zip(*(answer.losses for answer in answers), strict=True)
-        return Losses(*(torch.stack(column).mean() for column in columns))  # new tensors: a card reuses its own
+        return Losses(*(torch.stack(column).mean() for column in columns))
 
     def _draw(self, schedule: Schedule) -> Batch:
         recipe, progress = self.recipe, self.progress
@@ -164,8 +163,7 @@ class Run:
         parts = batch.parts(self.recipe.micro_batches)
         if self.device.type == "cpu":
             return list(self._workers.map(self._answer, parts))
-        assert len(parts) == 1, "a recorded answer is overwritten by the next"
-        return [self._recorded(parts[0])]
+        return [self._answer(part) for part in parts]
 
     def _answer(self, batch: Batch) -> Answer:
         weights, length = self._weights, len(batch.ids_T) // batch.sequences
@@ -228,6 +226,16 @@ class Run:
         line = {"tokens": progress.tokens, "loss": round(cross_entropy, 4), **self._loads.taken()}
         with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def device_name(device: torch.device) -> str:
+    """What people call it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU, two cores"
+
+
+def trained_on(folder: Path) -> str:
+    """The name of the device that the state file comes from."""
+    return str(_read_state(folder, torch.device("cpu"))["device"])
 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], Progress]:

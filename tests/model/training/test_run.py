@@ -9,7 +9,7 @@ from model.network.decoder import Decoder
 from model.network.weights import bind
 from model.training import corpus, parameters, tokenizer
 from model.training.batches import Batches
-from model.training.publish import publish
+from model.training.publish import describe, write_folder
 from model.training.run import Run, load_state
 from model.training.schedule import Schedule
 
@@ -70,7 +70,8 @@ def test_published_folder_loads_in_transformers_with_equal_logits(
     run = new_run("a")
     run.train(Schedule(256, 512, 8 * STEP_TOKENS))
     out = tmp_path / "published"
-    publish(out, work=run.folder, corpus_folder=corpus_folder, config=config, recipe=recipe, domains=domains)
+    write_folder(out, work=run.folder, config=config, recipe=recipe)
+    describe(out, corpus_folder=corpus_folder, domains=domains, sequences=1)
     oracle = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32, attn_implementation="eager")
     ids_T = torch.tensor(
         tokenizer.learn_once(domains, vocabulary=300, file=out / "tokenizer.json").encode("the fox").ids
