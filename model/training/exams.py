@@ -101,5 +101,5 @@ def _hits(decoder: Decoder, tokenizer: Tokenizer, text: str, spans: list[Span]) 
     places = [(start, end, index) for index, (start, end) in enumerate(encoding.offsets[:LONGEST]) if end > start]
     for low, high in spans:
         asked = [index for start, end, index in places if start < high and end > low]
-        if asked and asked[-1] < len(ids_T) - 1:
+        if asked and encoding.offsets[asked[-1]][1] >= high:
             yield [likely[index - 1] == encoding.ids[index] for index in asked]

@@ -16,7 +16,7 @@ apple bear blue book bread bridge cat cloud dog door fire fish fox gold green ke
 owl pear pen plum queen rain red river rock salt silver snow star sun tower tree wind window wolf
 """.split()  # noqa: SIM905 a list of 42 words would be 42 lines
 WORDS = np.array(NOUNS)
-BRACKETS = ("()", "[]", "{}", "<>")
+BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"), ("<", ">"))
 PERIODS = (4, 512)  # tokens
 DEEPEST = 6
 

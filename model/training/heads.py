@@ -108,7 +108,7 @@ def bracket_pairs(text: str, offsets: Sequence[tuple[int, int]]) -> list[Pair]:
         for place in range(start, end)
         if len(text[start:end].strip()) == 1 and not text[place].isspace()
     }
-    closer_of = {pair[0]: pair[1] for pair in BRACKETS}
+    closer_of = dict(BRACKETS)
     still_open: list[int] = []
     seen: list[int] = []
     pairs = []

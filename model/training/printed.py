@@ -51,8 +51,8 @@ def _heads(facts: dict[str, Any]) -> Iterator[str]:
     for name, exam in exercises.items():
         share = exam["right"] / max(exam["examples"], 1)
         tokens = exam["tokens_right"] / max(exam["tokens"], 1)
-        bar = 0.9 if name in ("key_value_recall", "copied_lines") else None
-        yield _line(f"{name}, {exam['examples']} examples (tokens {tokens:.3f})", share, bar)
+        held_to = 0.9 if name in ("key_value_recall", "copied_lines") else None
+        yield _line(f"{name}, {exam['examples']} examples (tokens {tokens:.3f})", share, held_to)
 
 
 def _samples(facts: dict[str, Any]) -> Iterator[str]:

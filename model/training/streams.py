@@ -20,6 +20,6 @@ def prepared(work: Path, corpus_folder: Path | None, *, vocabulary: int) -> tupl
         domains = corpus.read(corpus_folder)
         words = tokenizer.learn_once(domains, vocabulary=vocabulary, file=words_file)
         streams = {domain.name: tokenizer.encode(words, domain.training_documents()) for domain in domains}
-        np.savez(streams_file, **streams)
+        np.savez(streams_file, allow_pickle=False, **streams)
     with np.load(streams_file, allow_pickle=False) as kept:
         return Tokenizer.from_file(str(words_file)), {name: kept[name] for name in kept.files}
