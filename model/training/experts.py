@@ -50,7 +50,7 @@ def mix(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
     share_S1: Tensor = _Permute.apply(routing.weights_TA.reshape(-1, 1), order_S, back_S)  # type: ignore[no-untyped-call]
     answers_SD = weights.experts(rows_SD, ends_E, share_S1.to(x_TD.dtype))
     by_token_SD: Tensor = _Permute.apply(answers_SD, back_S, order_S)  # type: ignore[no-untyped-call]
-    out_TD = by_token_SD.unflatten(0, (-1, chosen)).sum(dim=1)
+    out_TD: Tensor = by_token_SD.unflatten(0, (-1, chosen)).sum(dim=1)
     return out_TD if weights.shared is None else out_TD + weights.shared(x_TD)
 
 

@@ -53,7 +53,8 @@ def _causal(q_THX: Tensor, k_THX: Tensor, v_THV: Tensor, sequences: int) -> Tens
         return _fused(q_THX, k_THX, v_THV, sequences)
     q, k, v = (_by_sequence_and_head(x, sequences) for x in (q_THX, k_THX, v_THV))
     out_XTV = torch.cat([_block(q, k, v, start) for start in range(0, q.shape[1], QUERY_BLOCK)], dim=1)
-    return out_XTV.unflatten(0, (sequences, -1)).transpose(1, 2).reshape(len(q_THX), -1)
+    heads_TX: Tensor = out_XTV.unflatten(0, (sequences, -1)).transpose(1, 2).reshape(len(q_THX), -1)
+    return heads_TX
 
 
 def _fused(q_THX: Tensor, k_THX: Tensor, v_THV: Tensor, sequences: int) -> Tensor:
