@@ -8,6 +8,7 @@ from typing import Any
 COMMANDS = {
     "train": "train the bundled model from text files",
     "publish": "write the checkpoint folder from a run's state, finished or still going",
+    "speed": "measure a training step against its simplest version",
     "report": "measure a checkpoint folder on held-out text and print every figure",
     "study": "train MHA, GQA, MQA and MLA alike, to be compared",
     "study-publish": "write the study's four folders and their report from what `study` trained",

@@ -82,13 +82,13 @@ class Run:
         self._loads = Loads(self.router)
         self._optimisers = Optimisers(self.masters, recipe, dtype=self.dtype)
         self._copies = parameters.working_copies(self.masters, self.dtype)
-        self._weights = parameters.bound(config, self._copies)
+        self.weights = parameters.bound(config, self._copies)
         trained = [name for name, copy in self._copies.items() if copy.requires_grad]
-        self._leaves = [self._copies[name] for name in trained]
+        self.leaves = [self._copies[name] for name in trained]
         self._trained = [self.masters[name] for name in trained]
         for master in self._trained:
             master.grad = torch.zeros_like(master)
-        self._rotations = RotaryTable(config.rope, config.qk_rope_head_dim, self.device)
+        self.rotations = RotaryTable(config.rope, config.qk_rope_head_dim, self.device)
         # One thread a micro-batch: they meet once a step, not once an operation.
         self._workers = ThreadPoolExecutor(recipe.micro_batches, initializer=torch.set_num_threads, initargs=(1,))
 
@@ -134,13 +134,12 @@ class Run:
     def step(self, schedule: Schedule) -> Losses:
         """One update from one batch."""
         recipe, progress = self.recipe, self.progress
-        batch = self._draw(schedule)
+        batch = self.drawn(schedule)
         with torch.no_grad():
             torch._foreach_copy_(list(self._copies.values()), list(self.masters.values()))
         answers = self._answers(batch)
         self._gather([answer.gradients for answer in answers])
-        torch.nn.utils.clip_grad_norm_(self._trained, recipe.clip_norm, foreach=True)
-        self._optimisers.step(schedule.rate(progress.tokens))
+        self.update(schedule)
         load_ME = torch.stack([answer.load_ME for answer in answers]).sum(dim=0)
         self._correct(load_ME)
         self._loads.add(load_ME)
@@ -149,7 +148,13 @@ class Run:
         columns = zip(*(answer.losses for answer in answers), strict=True)
         return Losses(*(torch.stack(column).mean() for column in columns))
 
-    def _draw(self, schedule: Schedule) -> Batch:
+    def update(self, schedule: Schedule) -> None:
+        """Move the masters by the gradients they hold."""
+        torch.nn.utils.clip_grad_norm_(self._trained, self.recipe.clip_norm, foreach=True)
+        self._optimisers.step(schedule.rate(self.progress.tokens))
+
+    def drawn(self, schedule: Schedule) -> Batch:
+        """The batch of the step that comes next."""
         recipe, progress = self.recipe, self.progress
         ending = schedule.ends(progress.tokens)
         long = ending and progress.step % 2 == 0
@@ -166,12 +171,12 @@ class Run:
         return [self._answer(part) for part in parts]
 
     def _answer(self, batch: Batch) -> Answer:
-        weights, length = self._weights, len(batch.ids_T) // batch.sequences
-        rotation_TR = self._rotations.rows(0, length, length=length).repeat(batch.sequences, 1)
+        weights, length = self.weights, len(batch.ids_T) // batch.sequences
+        rotation_TR = self.rotations.rows(0, length, length=length).repeat(batch.sequences, 1)
         x_TD, routings = hidden(self.config, weights, batch.ids_T, rotation_TR, sequences=batch.sequences)
         cross_entropy = head_cross_entropy(x_TD, weights.head.weight, batch.targets_T)
         balances = torch.stack([self._balance(routing.scores_TE, routing.ids_TA) for routing in routings]).sum()
-        grads = torch.autograd.grad(cross_entropy + balances, self._leaves)
+        grads = torch.autograd.grad(cross_entropy + balances, self.leaves)
         experts_E = torch.arange(self.router.experts, device=self.device)
         load_ME = torch.stack([(routing.ids_TA.flatten()[:, None] == experts_E).sum(dim=0) for routing in routings])
         return Answer(grads, Losses(cross_entropy.detach(), balances.detach()), load_ME)
