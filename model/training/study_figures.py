@@ -1,22 +1,21 @@
 """The study's figures of one trained model, each measured on the model itself."""
 
+import math
 import time
 from statistics import median
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from model.config import ModelConfig
 from model.network.decoder import Decoder
-from model.training import parameters
-from model.training.corpus import SEPARATOR, Domain
-from model.training.heads import score_heads
+from model.network.weights import bind
+from model.training.corpus import Domain
+from model.training.heads import repetition
 from model.training.held_out import read_domains
 from model.training.recipe import DOCUMENT_END_ID
-from model.training.tokenizer import encode
 
 SEQUENCES, LENGTH = 8, 1024  # read of every domain
 CHARACTERS = 60_000  # of its held-out text, more than those take
@@ -40,13 +39,13 @@ class Quality(NamedTuple):
 
 def quality(config: ModelConfig, weights: dict[str, Tensor], words: Tokenizer, domains: list[Domain]) -> Quality:
     """Of exactly these weights; computed in float32, so that a machine without bfloat16 units says the same."""
-    bound = parameters.bound(config, parameters.stacked({name: tensor.float() for name, tensor in weights.items()}))
-    readings = read_domains(config, bound, words, domains, sequences=SEQUENCES, length=LENGTH)
-    heads = score_heads(config, bound, _starts(words, domains), seed=SEED)
+    decoder = Decoder(config, bind(config, {name: tensor.float() for name, tensor in weights.items()}))
+    readings = read_domains(decoder, words, domains, sequences=SEQUENCES, length=LENGTH)
+    said_twice = repetition(decoder, seed=SEED)
     return Quality(
         {name: round(reading.bits_per_byte, 4) for name, reading in readings.items()},
-        round(float(heads.induction_LH.max()), 4),
-        round(heads.repetition_gain_bits, 4),
+        round(float(said_twice.induction_LH.max()), 4),
+        round((said_twice.first_nats - said_twice.second_nats) / math.log(2), 4),
     )
 
 
@@ -88,9 +87,3 @@ def _race(decoders: list[Decoder], context: int) -> list[float]:
                 decoder.step(token, cache, absorbed=True)
             taken.append(time.perf_counter() - began)
     return [round(TURN / median(taken), 1) for taken in seconds]
-
-
-def _starts(words: Tokenizer, domains: list[Domain], *, tokens: int = 256) -> Tensor:
-    """The start of every domain's held-out text behind `<|endoftext|>`, [B, T]."""
-    streams = (encode(words, domain.held_out.split(SEPARATOR)) for domain in domains)
-    return torch.from_numpy(np.stack([stream[:tokens].astype(np.int64) for stream in streams if len(stream) >= tokens]))
