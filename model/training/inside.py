@@ -11,8 +11,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 
 from model.checkpoint.folder import read_checkpoint
-from model.checkpoint.loading import loading
-from model.checkpoint.plan import make_plan
+from model.checkpoint.loading import load
 from model.network import attention
 from model.network.decoder import Decoder, Step
 from model.network.weights import AttentionWeights
@@ -45,13 +44,9 @@ class Inside(NamedTuple):
 def open_reader(folder: Path) -> Reader:
     """The checkpoint in a folder, as the engine opens it on a CPU. Raises Problem."""
     checkpoint = read_checkpoint(folder)
-    pieces = loading(checkpoint, make_plan(checkpoint, dtype="float32", device=torch.device("cpu")))
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as finished:
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            return Reader(checkpoint.name, checkpoint.fingerprint, finished.value, tokenizer)
+    decoder = load(checkpoint, dtype="float32", device=torch.device("cpu"))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return Reader(checkpoint.name, checkpoint.fingerprint, decoder, tokenizer)
 
 
 @torch.inference_mode()

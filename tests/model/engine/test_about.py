@@ -10,6 +10,7 @@ from model.checkpoint.folder import read_checkpoint
 from model.engine.about import CARD_LIMIT
 from model.expert_profile import ExpertCounts, ExpertProfile, LayerProfile, write_profile
 from model.messages import About, Failed, ReadAbout
+from tests.model.checkpoint.gguf.convert import rewritten
 from tests.model.engine.talk import answer, talk
 from tests.parity.tiny import make_checkpoint
 
@@ -78,3 +79,11 @@ def test_a_profile_of_another_checkpoint_is_left_out(folder: Path, changes: dict
 
 def test_what_is_no_checkpoint_is_a_problem(tmp_path: Path):
     assert "config.json" in answer(talk(ReadAbout(request=1, path=str(tmp_path))), Failed, 1).message
+
+
+def test_a_gguf_file_tells_its_own_keys(folder: Path, tmp_path: Path):
+    said = {"general.description": "A <b>tiny</b> model.", "general.license": "mit"}
+    found = about(rewritten(folder, tmp_path / "x.gguf", top=said))
+    assert "description: A <b>tiny</b> model." in found.card
+    assert "license: mit" in found.card
+    assert (found.licence, found.report, found.profile) == ("", {}, None)
