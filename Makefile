@@ -1,7 +1,7 @@
 # make setup   .venv with pinned dependencies, and the system libraries Qt needs (or one line that names them)
 # make run     the window, on the bundled model; without a display: the tour's pictures in out/tour
 # make test    format, lint, types, import contracts, tests
-# make fuzz    every reader of outside files for SECONDS=300 each, two at a time on two cores (35 minutes)
+# make fuzz    every reader of outside files for SECONDS=300 each, two at a time on two cores (40 minutes)
 # make tour    after new weights: profile of the experts and the tour, from CORPUS=folder, as the weights then are
 # make bench   the speed table: figures to out/bench, Markdown to the screen; a quarter of an hour, nothing else running
 # make pictures   every picture of README and docs, made by the app

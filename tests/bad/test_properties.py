@@ -16,11 +16,13 @@ from safetensors import safe_open
 
 from model.checkpoint.families.table import parse_config
 from model.checkpoint.gguf.container import read_container
+from model.expert_profile import read_profile
 from model.problems import Problem
 from model.shapes import parameters_total
 from model.tensorfile import NUMPY_DTYPES, read_header
 from tests.bad.limits import check_container, check_header
 from tests.bad.make import is_one_sentence
+from tests.fuzz import seeds
 from tests.fuzz.mutate import mutated
 from tests.model.checkpoint.gguf.hand import ARRAY, TEXT, Gguf, array, key, tensor, text, u32
 from tests.model.checkpoint.sample import CONFIG
@@ -182,3 +184,15 @@ def test_any_config_is_refused_in_a_sentence_or_describes_a_model(number: int) -
     if parsed is not None:
         assert 0 < parameters_total(parsed.config) < 2**62
         assert all(note.isprintable() for note in parsed.notes)
+
+
+@some
+@given(number=numbers)
+def test_any_expert_profile_is_refused_in_a_sentence_or_counts_what_it_says(path: Path, number: int) -> None:
+    content = mutated(seeds.profiles()[0], Random(number))
+    assert content is not None
+    path.write_bytes(content)
+    profile = accepted(lambda: read_profile(path))
+    if profile is not None:
+        rates = [rate for layer in profile.layers for expert in layer.experts for rate in profile.rates(expert)]
+        assert all(0.0 <= rate <= 1.0 for rate in rates)

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -16,6 +17,7 @@ from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.gguf.container import read_container
 from model.checkpoint.summary import summarise
 from model.config import Sampling
+from model.expert_profile import ExpertCounts, ExpertProfile, LayerProfile, TypicalToken
 from model.messages import (
     Array,
     AttentionShown,
@@ -219,6 +221,19 @@ def manifests() -> list[bytes]:
 
 def chunks() -> list[bytes]:
     return [_folder(_recorded)[CHUNK]]
+
+
+def profiles() -> list[bytes]:
+    typical = [TypicalToken(" the", 30, 40, 2.5, 6.1)]
+    layers = [LayerProfile(1, [ExpertCounts([80, 10], typical), ExpertCounts([20, 40])])]
+    said = {"model": "m", "fingerprint": "f", "texts": "t", "domains": ["en", "中文"], "domain_tokens": [100, 50]}
+    return [msgspec.json.encode(ExpertProfile(**said, layers=layers))]
+
+
+def cards() -> list[bytes]:
+    card = "---\nlicense: mit\ntags:\n- moe\n---\n# A\n\n**b** [c](http://d) ![e](f)\n\n"
+    body = "|a|b|\n|-|-|\n|1|2|\n\n- i\n\n```\nx\n```\n"
+    return [(card + body).encode(), b"<div align=center><img src=x></div>\n<!-- y -->"]
 
 
 def commands() -> list[bytes]:

@@ -23,6 +23,7 @@ from model.checkpoint.gguf.container import read_container
 from model.checkpoint.summary import summarise
 from model.checkpoint.tokenizer import Tokenizer
 from model.checkpoint.tokenizer_files import read_tokenizer
+from model.expert_profile import NAME_LIMIT, read_profile
 from model.messages import Array, decode_command, decode_event
 from model.network.rope import frequencies, softmax_scale
 from model.outside import parse_json
@@ -32,6 +33,7 @@ from model.shapes import parameters_total
 from model.tensorfile import read_header
 from tests.bad.limits import check_container, check_header
 from tests.fuzz import seeds
+from widgets.card_text import LONGEST_BLOCK, MOST_BLOCKS, MOST_ROWS, parse_card
 
 TEXTS = ("hello world", "", "a<｜User｜>b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaab", "世界 👋🏽\n", "e" + "\u0301" * 20)
 
@@ -193,6 +195,25 @@ def _open_recording(folder: Path) -> None:
                 recording.light(name)
 
 
+def profile(data: bytes, folder: Path) -> None:
+    path = folder / "experts.json"
+    path.write_bytes(data)
+    with refusing():
+        found = read_profile(path)
+        for layer in found.layers:
+            for expert in layer.experts:
+                assert all(0.0 <= rate <= 1.0 for rate in found.rates(expert))
+                assert all(len(token.text) <= NAME_LIMIT for token in expert.typical)
+
+
+def card(data: bytes, _folder: Path) -> None:
+    began = time.monotonic()
+    _front, blocks = parse_card(data.decode("utf-8", "replace"))
+    assert len(blocks) <= MOST_BLOCKS
+    assert all(len(block.text) <= LONGEST_BLOCK and len(block.rows) <= MOST_ROWS for block in blocks)
+    assert time.monotonic() - began < 5.0
+
+
 def commands(data: bytes, _folder: Path) -> None:
     with suppress(msgspec.DecodeError):
         decode_command(data)
@@ -220,6 +241,8 @@ TARGETS: dict[str, Target] = {
     "template": Target(template, seeds.templates, is_json=False),
     "manifest": Target(manifest, seeds.manifests),
     "chunk": Target(chunk, seeds.chunks),
+    "profile": Target(profile, seeds.profiles),
+    "card": Target(card, seeds.cards, is_json=False),
     "commands": Target(commands, seeds.commands, is_json=False),
     "events": Target(events, seeds.events, is_json=False),
 }
