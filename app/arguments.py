@@ -8,7 +8,7 @@ from model.problems import Problem
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 VIEWS = ("attention", "latents", "routing", "logits", "load", "memory")
 CHECKPOINT = "checkpoint folder or .gguf file"
-PICTURES = ("attention", "routing", "load", "memory")
+PICTURES = ("attention", "heads", "latents", "sums", "routing", "load", "memory")
 MOST_GIGABYTES = 10**6
 LARGEST = 2**63 - 1  # what the engine's frames, numpy and torch count with
 

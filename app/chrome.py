@@ -218,9 +218,19 @@ def _proof(state: State) -> tuple[Literal["unknown", "running", "passed", "faile
         proof.absorbed_max_abs,
         translate("chrome", "is equal") if proof.routing_equal else translate("chrome", "differs"),
     )
+    tooltip += _arithmetic(state)
     if proof.passed:
         return "passed", translate("chrome", "max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
     return "failed", translate("chrome", "max |Δ| {:.1e}").format(proof.attention_max_abs), tooltip
+
+
+def _arithmetic(state: State) -> str:
+    """What bf16 costs on the head in view, where the map is computed so."""
+    picture = state.shown.attention
+    if picture is None or picture.arithmetic != "bf16":
+        return ""
+    words = translate("chrome", "\nLayer {}, head {}: probabilities in bf16 differ from float32 by at most {:.1e}.")
+    return words.format(picture.layer, picture.heads[0], picture.bf16_error)
 
 
 def _status(state: State) -> tuple[Literal["idle", "busy", "loading", "dead"], str]:

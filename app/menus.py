@@ -90,12 +90,19 @@ class Menus(QObject):
         menu = self._window.menuBar().addMenu(self.tr("&View"))
         for dock in self._parts.docks.docks():
             menu.addAction(dock.toggleViewAction())
+        front = menu.addMenu(self.tr("Bring to front"))
+        for number, view in enumerate(self._parts.views.values(), start=1):
+            bring = partial(self._parts.docks.bring_forward, view)
+            self._add(front, view.title(), bring, f"Ctrl+{number}" if number <= 9 else "")
         self._add(menu, self.tr("Reset layout"), self._parts.docks.reset, "Ctrl+Shift+R")
         menu.addSeparator()
         for label, step in ((self.tr("Next layer"), 1), (self.tr("Previous layer"), -1)):
             self._add(menu, label, partial(self._step_layer, step), "Ctrl+Down" if step > 0 else "Ctrl+Up")
         for label, step in ((self.tr("Next head"), 1), (self.tr("Previous head"), -1)):
             self._add(menu, label, partial(self._step_head, step), "Ctrl+Right" if step > 0 else "Ctrl+Left")
+        menu.addSeparator()
+        self._add(menu, self.tr("Pin the head in view"), self._pin, "Ctrl+K")
+        self._add(menu, self.tr("Which heads connect two tokens"), self._ask_pair, "Ctrl+Shift+F")
         menu.addSeparator()
         for key, label in (("system", self.tr("System theme")), ("light", self.tr("Light")), ("dark", self.tr("Dark"))):
             self._add(menu, label, partial(self.theme_chosen.emit, key))
@@ -215,6 +222,14 @@ class Menus(QObject):
         bar = self._parts.top
         corner = bar.rect().bottomRight() - QPoint(self._export.sizeHint().width() + 8, 0)
         self._export.popup(bar.mapToGlobal(corner))
+
+    def _pin(self) -> None:
+        self._session.pin_head()
+        self._parts.docks.bring_forward(self._parts.compare)
+
+    def _ask_pair(self) -> None:
+        self._session.choose("heads_mode", "pair")
+        self._parts.docks.bring_forward(self._parts.heads)
 
     def _step_layer(self, step: int) -> None:
         self._session.choose_layer(self._session.state.selection.layer + step)

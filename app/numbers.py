@@ -13,7 +13,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 def numbers(view: str, state: State) -> Arrays:
-    """Arrays of one view (`attention`, `routing`, `load`, `memory`, `study`); empty while there is nothing to show."""
+    """Arrays of one view, by its name in `Parts.views`; empty while there is nothing to show."""
     if view == "study":
         return _study(state)
     run = state.run
@@ -22,6 +22,14 @@ def numbers(view: str, state: State) -> Arrays:
     match view:
         case "attention":
             return _attention(state)
+        case "heads":
+            return _heads(state)
+        case "compare":
+            return _compare(state)
+        case "latents":
+            return _latents(state)
+        case "sums":
+            return _sums(state)
         case "routing":
             return _routing(run)
         case "load":
@@ -62,6 +70,66 @@ def _attention(state: State) -> Arrays:
         arrays["row_content_scores"] = shown.row.content_scores.numpy()
         arrays["row_position_scores"] = shown.row.position_scores.numpy()
     return arrays
+
+
+def _heads(state: State) -> Arrays:
+    """Every score of every head seen, and the answer about two tokens."""
+    heads = state.shown.heads
+    arrays: Arrays = {}
+    if heads:
+        places = sorted(heads)
+        arrays["layer_and_head"] = np.array(places)
+        for name in heads[places[0]].statistics:
+            arrays[name] = np.array([heads[place].statistics[name] for place in places], dtype=np.float32)
+        arrays["label"] = np.array([heads[place].label[0] for place in places])
+        arrays["label_score"] = np.array([heads[place].label[1] for place in places], dtype=np.float32)
+    asked = state.shown.asked
+    if asked is not None:
+        arrays["pair"] = np.array([asked.query, asked.key])
+        for name in ("probability", "content", "position", "rank"):
+            arrays[f"pair_{name}"] = getattr(asked, name).numpy()
+    return arrays
+
+
+def _compare(state: State) -> Arrays:
+    arrays: Arrays = {}
+    for slot, picture in state.shown.pictures.items():
+        if slot.startswith("pin:") or slot == "difference":
+            name = slot.replace(":", "_")
+            arrays[name] = picture.values.numpy()[0]
+            arrays[f"{name}_head"] = np.array([picture.layer, picture.heads[0]])
+            arrays[f"{name}_queries"] = np.array(picture.queries)
+            arrays[f"{name}_keys"] = np.array(picture.keys)
+            arrays[f"{name}_cell"] = np.array(picture.cell)
+    return arrays
+
+
+def _latents(state: State) -> Arrays:
+    shown = state.shown
+    arrays: Arrays = {}
+    if shown.latents is not None:
+        arrays["tokens"] = np.array(shown.latents.tokens)
+        arrays["tokens_per_row"] = np.array([shown.latents.cell])
+        arrays |= _named(shown.latents, {"values": "c_kv", "norms": "norms", "rope_norms": "rope_norms"})
+    if shown.ranks is not None:
+        arrays |= _named(shown.ranks, {"ranks": "effective_rank", "spectra": "singular_values"})
+    if shown.reading is not None:
+        arrays |= _named(shown.reading, {"norms": "w_uk_norms", "singular": "w_uk_singular_values"})
+    if shown.drift is not None:
+        arrays["drift_formats"] = np.array(shown.drift.formats)
+        arrays |= _named(shown.drift, {"mean": "drift_mean", "worst": "drift_worst", "bytes": "drift_bytes"})
+    return arrays
+
+
+def _sums(state: State) -> Arrays:
+    sums = state.shown.sums
+    names = ("queries", "received", "seen", "entropy", "distance", "edges")
+    variances = ("content_variance", "position_variance", "covariance", "sinks")
+    return {} if sums is None else _named(sums, {name: name for name in (*names, *variances)})
+
+
+def _named(answer: object, names: dict[str, str]) -> Arrays:
+    return {mine: getattr(answer, theirs).numpy() for theirs, mine in names.items()}
 
 
 def _routing(run: Run) -> Arrays:

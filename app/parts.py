@@ -5,7 +5,10 @@ from PySide6.QtCore import QObject
 from app.docks import DockArea
 from widgets.attention.attention_view import AttentionView
 from widgets.checkpoint_sheet import CheckpointSheet
+from widgets.compare.compare_view import CompareView
 from widgets.devices.devices_view import DevicesView
+from widgets.heads.heads_view import HeadsView
+from widgets.latents.latents_view import LatentsView
 from widgets.memory.memory_view import MemoryView
 from widgets.model_card import ModelCard
 from widgets.notice_bar import NoticeBar
@@ -16,6 +19,7 @@ from widgets.routing.routing_view import RoutingView
 from widgets.selection import Selection
 from widgets.status_line import StatusLine
 from widgets.study.study_view import StudyView
+from widgets.sums.sums_view import SumsView
 from widgets.timeline import Timeline
 from widgets.token_strip import TokenStrip
 from widgets.top_bar import TopBar
@@ -28,6 +32,10 @@ class Parts(QObject):
     def __init__(self, *, docked: bool = True) -> None:
         super().__init__()
         self.attention = AttentionView()
+        self.heads = HeadsView()
+        self.compare = CompareView()
+        self.latents = LatentsView()
+        self.sums = SumsView()
         self.routing = RoutingView()
         self.devices = DevicesView()
         self.memory = MemoryView()
@@ -42,12 +50,24 @@ class Parts(QObject):
         self.tour = TourBar()
         self.card = ModelCard()
         if docked:
-            self.docks = DockArea(((self.attention, self.routing), (self.devices, self.memory)))
+            self.docks = DockArea(
+                ((self.attention, self.routing), (self.devices, self.memory)),
+                behind=(self.heads, self.compare, self.latents, self.sums),
+            )
 
     @property
     def views(self) -> dict[str, Panel]:
-        """The four views by the names that `render` and the export menu use."""
-        return {"attention": self.attention, "routing": self.routing, "load": self.devices, "memory": self.memory}
+        """The views by the names that `render` and the export menu use."""
+        return {
+            "attention": self.attention,
+            "heads": self.heads,
+            "compare": self.compare,
+            "latents": self.latents,
+            "sums": self.sums,
+            "routing": self.routing,
+            "load": self.devices,
+            "memory": self.memory,
+        }
 
     @property
     def exported(self) -> dict[str, Panel]:
@@ -64,7 +84,8 @@ class Parts(QObject):
 
     def show_selection(self, selection: Selection) -> None:
         """One selection for every view."""
-        self.attention.show_selection(selection)
+        for view in (self.attention, self.heads, self.compare, self.latents, self.sums):
+            view.show_selection(selection)
         self.routing.show_selection(selection)
         self.devices.show_selection(selection)
         self.memory.show_selection(selection)

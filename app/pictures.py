@@ -98,7 +98,7 @@ def _generate(running: RunningWindow, shot: Shot) -> None:
 
 def _worth_a_picture(session: Session) -> bool:
     shown, run = session.state.shown, session.state.run
-    if run is None or shown.attention is None or shown.gallery is None or shown.row is None:
+    if run is None or shown.attention is None or not shown.gallery or shown.row is None:
         return False
     return shown.attention.queries[1] >= min(PICTURE_TOKENS, run.tokens) and (
         run.tokens >= PICTURE_TOKENS or run.finished is not None

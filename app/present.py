@@ -14,10 +14,7 @@ from app.runs import Run
 from app.selecting import device_count
 from app.state import State
 from model.lenses import balance
-from model.messages import AttentionShown, RowShown
 from model.placement import Placement
-from widgets.attention.attention_view import AttentionView
-from widgets.attention.data import AttentionMap, HeadGallery, RowProfile
 from widgets.devices.data import DeviceLoad, ExpertGraph, TokenPath
 from widgets.devices.devices_view import DevicesView
 from widgets.memory.memory_series import MemorySeries
@@ -29,38 +26,6 @@ from widgets.timeline import Timeline
 from widgets.token_strip import TokenStrip
 
 translate = QCoreApplication.translate
-
-
-def show_attention(view: AttentionView, state: State) -> None:
-    """The map, the gallery and the selected query's profile, as far as they have arrived."""
-    run, shown = state.run, state.shown
-    if run is None or not run.tokens:
-        view.clear(
-            translate(
-                "present", "The attention of every head appears here, rebuilt from the latent cache. Run a prompt."
-            )
-        )
-        return
-    current = shown.attention is not None and _is_current(shown.attention, state)
-    if not current and not run.info.attention_available:
-        view.clear(run.info.attention_reason)
-        return
-    if not current and state.engine == "dead":  # a picture of another layer or head would contradict the selection
-        view.clear(translate("present", "The engine has stopped, so no more attention can be rebuilt: restart it."))
-        return
-    view.show_tokens(run.texts[: run.tokens])
-    view.show_quantity(state.choices.quantity)
-    view.show_reduction(state.choices.reduction)
-    if shown.attention is not None and current:
-        view.show_map(_map(shown.attention))
-    if shown.gallery is not None and shown.gallery.layer == state.selection.layer:
-        view.show_gallery(_gallery(shown.gallery))
-    row = shown.row
-    fits = row is not None and (row.layer, row.head) == (state.selection.layer, state.selection.head)
-    if row is not None and fits:
-        view.show_row(_profile(row))
-    view.show_hovered_row(_profile(shown.hover) if shown.hover is not None else None)
-    view.show_selection(state.selection)
 
 
 def show_routing(view: RoutingView, state: State, counter: Counter) -> None:
@@ -224,46 +189,6 @@ def planned_tokens(run: Run) -> int:
     if run.finished is not None:
         return run.tokens
     return max(run.tokens, run.info.prompt_tokens + max(run.info.max_new_tokens - 1, 0))
-
-
-def _is_current(answer: AttentionShown, state: State) -> bool:
-    selection, choices = state.selection, state.choices
-    return (answer.layer, answer.heads[0], answer.quantity) == (selection.layer, selection.head, choices.quantity)
-
-
-def _map(answer: AttentionShown) -> AttentionMap:
-    return AttentionMap(
-        layer=answer.layer,
-        head=answer.heads[0],
-        queries=answer.queries,
-        keys=answer.keys,
-        quantity=answer.quantity,
-        reduction=answer.reduction,
-        cell=answer.cell,
-        values=answer.values.numpy()[0],
-    )
-
-
-def _gallery(answer: AttentionShown) -> HeadGallery:
-    return HeadGallery(
-        layer=answer.layer,
-        heads=tuple(answer.heads),
-        queries=answer.queries,
-        keys=answer.keys,
-        quantity=answer.quantity,
-        values=answer.values.numpy(),
-    )
-
-
-def _profile(row: RowShown) -> RowProfile:
-    return RowProfile(
-        layer=row.layer,
-        head=row.head,
-        query=row.query,
-        probabilities=row.probabilities.numpy(),
-        content_scores=row.content_scores.numpy(),
-        position_scores=row.position_scores.numpy(),
-    )
 
 
 def _expert_device(placement: Placement, row: int, experts: int) -> NDArray[np.int64]:

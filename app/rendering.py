@@ -6,13 +6,13 @@ from pathlib import Path
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QApplication
 
-from app import present
+from app import present, present_attention
+from app.asking import View, Window
 from app.bridge import EngineBridge
 from app.derived import Counter
 from app.export import save_picture
 from app.parts import Parts
 from app.qt_log import log_qt_messages
-from app.questions import View
 from app.runs import Run
 from app.selecting import select
 from app.session import Session
@@ -21,9 +21,11 @@ from app.theme import apply_theme
 from app.waiting import serve_for, wait_until
 from model.placement import PlacementName
 from model.problems import Problem
+from widgets.attention.viewport import cell_size
 from widgets.palette import ThemeName, palette
 from widgets.selection import Selection
 
+ANSWERS = {"attention": "the attention map", "heads": "the heads", "latents": "the latents", "sums": "the sums"}
 SETTLE_SECONDS = 0.1  # for layouts, and for zooms that follow them
 
 
@@ -64,8 +66,8 @@ def render(wanted: Picture) -> str:
         view.show()
         _draw(parts, session.state)
         session.ask_now()
-        if wanted.view == "attention" and run.info.attention_available:
-            wait_until(lambda: _answered(session.state), what="the attention map")
+        if wanted.view in ANSWERS and run.info.attention_available:
+            wait_until(lambda: _answered(session, wanted.view), what=ANSWERS[wanted.view])
         _draw(parts, session.state)
         serve_for(SETTLE_SECONDS)
         caption = f"{view.title()}: {view.sentence()}"
@@ -97,7 +99,11 @@ def _select(session: Session, run: Run, wanted: Picture) -> None:
         raise Problem(f"--devices {wanted.devices} is more than this run's {config.router.experts} experts.")
     queries, keys = (_filled(span, run.tokens) for span in (wanted.queries, wanted.keys))
     whole = (queries, keys) == ((0, run.tokens), (0, run.tokens))
-    session.look_at(View(None, None, *_cells(wanted)) if whole else View(queries, keys, *_cells(wanted)))
+    cell = cell_size(max(queries[1] - queries[0], keys[1] - keys[0]), max(64, min(wanted.size)))
+    window = Window(cell=(cell, cell)) if whole else Window(queries, keys, (cell, cell))
+    tokens = None if whole else keys
+    latents = (tokens, cell_size(keys[1] - keys[0], wanted.size[0]))
+    session.look_at(View(map=window, latents=latents, panels=frozenset({wanted.view})))
     choices = replace(session.state.choices, devices=wanted.devices, placement=wanted.placement)
     selection = Selection(token=queries[1] - 1, layer=layer, head=head)
     session.state = select(replace(session.state, choices=choices, following=False), selection)
@@ -118,19 +124,26 @@ def _filled(span: tuple[int | None, int | None], tokens: int) -> tuple[int, int]
     return start, end
 
 
-def _answered(state: State) -> bool:
-    shown = state.shown
-    return shown.attention is not None and shown.gallery is not None and shown.row is not None
-
-
-def _cells(wanted: Picture) -> tuple[int, int]:
-    edge = max(64, min(wanted.size))
-    return edge, edge
+def _answered(session: Session, view: str) -> bool:
+    """Whether every stage of what this view shows has come."""
+    shown = session.state.shown
+    kinds = {"attention": ("map", "gallery", "row"), "heads": ("gallery",), "latents": ("latents",), "sums": ("sums",)}
+    there = {
+        "attention": shown.attention is not None and bool(shown.gallery) and shown.row is not None,
+        "heads": bool(shown.heads),
+        "latents": shown.latents is not None,
+        "sums": shown.sums is not None,
+    }
+    return there[view] and not any(session.is_open(kind) for kind in kinds[view])
 
 
 def _draw(parts: Parts, state: State) -> None:
     counter = Counter()
-    present.show_attention(parts.attention, state)
+    present_attention.show_attention(parts.attention, state)
+    present_attention.show_heads(parts.heads, None, state)
+    present_attention.show_compare(parts.compare, state)
+    present_attention.show_latents(parts.latents, state)
+    present_attention.show_sums(parts.sums, state)
     present.show_routing(parts.routing, state, counter)
     present.show_devices(parts.devices, state, counter)
     present.show_memory(parts.memory, state)

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from app.state import Shown, State
+from app.shown import Shown
+from app.state import State
 from model.placement import default_devices
 from widgets.selection import Selection
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from msgspec import structs
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.asking import MOST_PINS
 from app.bridge import EngineBridge
 from app.questions import Questions, View
 from app.selecting import select, select_run
-from app.state import LoadProgress, Notice, ProfileProgress, State, apply, died, ended, noted, retire
+from app.state import LoadProgress, Notice, Pin, ProfileProgress, State, apply, died, ended, noted, retire
 from app.study import study_ended, study_started
 from model.config import Sampling
 from model.messages import (
-    AttentionShown,
     Command,
     CompareAttentions,
     Describe,
@@ -30,8 +30,6 @@ from model.messages import (
     ProfileExperts,
     ReadAbout,
     Ready,
-    RowShown,
-    ScoresShown,
     Stop,
     Verify,
 )
@@ -276,15 +274,58 @@ class Session(QObject):
         """Change one of the `Choices`: how a view looks at things."""
         self._set(replace(self.state, choices=replace(self.state.choices, **{name: value})))  # type: ignore[arg-type]  # names and values are the widgets' own
 
+    def choose_place(self, layer: int, head: int) -> None:
+        """Select a head of any layer."""
+        self._select(replace(self.state.selection, layer=layer, head=head))
+
+    def pin_head(self) -> None:
+        """Keep the head in view, to compare it with others."""
+        run, selection = self.state.run, self.state.selection
+        if run is not None:
+            pin = Pin(run.info.run, selection.layer, selection.head)
+            if pin not in self.state.pins and len(self.state.pins) < MOST_PINS:
+                self._set_pins((*self.state.pins, pin))
+
+    def unpin(self, index: int) -> None:
+        """Let a pinned head go."""
+        self._set_pins(self.state.pins[:index] + self.state.pins[index + 1 :])
+
+    def open_pin(self, index: int) -> None:
+        """Look at a pinned head, and at its run."""
+        pin = self.state.pins[index]
+        if pin.run != self.state.current:
+            self.show_run(pin.run)
+        self.choose_place(pin.layer, pin.head)
+
+    def ask_pair(self, query: int, key: int) -> None:
+        """Ask which heads connect two tokens."""
+        if key <= query:
+            self._set(replace(self.state, pair=(query, key)))
+
+    def measure_drift(self) -> None:
+        """Ask how far the layer's maps drift with latents in fewer bits."""
+        run, before = self.state.run, self.state.drift_wanted
+        if run is not None:
+            times = 1 if before is None else before[2] + 1
+            self._set(replace(self.state, drift_wanted=(run.info.run, self.state.selection.layer, times)))
+
     def look_at(self, view: View) -> None:
-        """What the attention map has room for now."""
+        """What the widgets have room for now, and which of them are on screen."""
         if view != self._view:
             self._view = view
             self._ask()
 
-    def hover(self, query: int | None) -> None:
-        """The cursor is over this query's row of the attention map, or has left it."""
-        self.state = replace(self.state, hovered=query)  # nothing to draw before the answer
+    def view(self) -> View:
+        """What was said last about the room there is."""
+        return self._view
+
+    def is_open(self, kind: str) -> bool:
+        """Whether the last stage of an answer is still to come."""
+        return self._questions.is_open(kind)
+
+    def hover(self, cell: tuple[int, int] | None) -> None:
+        """The cursor is over this query and key of the attention map, or has left it."""
+        self.state = replace(self.state, hovered=cell)  # nothing to draw before the answer
         self._ask()
 
     def say(self, text: str) -> None:
@@ -296,6 +337,12 @@ class Session(QObject):
         self._set(replace(self.state, notices=_without(self.state, key)))
 
     # ---- inside ----------------------------------------------------------------------------------------
+
+    def _set_pins(self, pins: tuple[Pin, ...]) -> None:
+        shown = self.state.shown
+        # Slots are numbered: what another head left in one is not of this one.
+        kept = {slot: each for slot, each in shown.pictures.items() if slot in ("map", "content", "position")}
+        self._set(replace(self.state, pins=pins, shown=replace(shown, pictures=kept)))
 
     def _describe(self, command: Describe) -> None:
         asked = structs.replace(command, request=self._bridge.next_request())
@@ -330,13 +377,8 @@ class Session(QObject):
     def _take(self, event: Event) -> None:
         self._heard = time.monotonic()
         answered = self._questions.answered(event)
-        if answered == "hover" and isinstance(event, RowShown):
-            if event.run == self.state.current:
-                self._set(replace(self.state, shown=replace(self.state.shown, hover=event)))
-            return
-        question = isinstance(event, AttentionShown | RowShown | ScoresShown)
-        if question and not answered:
-            return  # a late answer to a question that was replaced
+        if not answered and self._questions.asked(event):
+            return  # a late answer to a question that was replaced, or to a stop
         if isinstance(event, Failed) and answered:
             return  # a view's question that no longer has an answer; the next one is on its way
         state = self._applied(event)

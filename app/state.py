@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 from msgspec import structs
 
 from app.runs import Run, grow, new_columns
+from app.shown import Shown, belongs, with_answer
 from app.study import Study, study_after, study_ended
 from model.expert_profile import ExpertProfile
 from model.messages import (
@@ -15,6 +16,7 @@ from model.messages import (
     AttentionsCompared,
     AttentionShown,
     CacheGrown,
+    CellReduction,
     CellShown,
     CheckpointSummary,
     Describe,
@@ -40,7 +42,6 @@ from model.messages import (
     RanksShown,
     ReadingShown,
     Ready,
-    Reduction,
     RowShown,
     ScoresShown,
     Started,
@@ -85,22 +86,25 @@ class ProfileProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """Answers of the engine to the views' questions; each stays until a newer one arrives."""
+class Pin:
+    """A head that a person keeps to compare it with others."""
 
-    attention: AttentionShown | None = None
-    gallery: AttentionShown | None = None
-    row: RowShown | None = None
-    hover: RowShown | None = None  # the row under the cursor
-    scores: ScoresShown | None = None
+    run: str
+    layer: int
+    head: int
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     """How the views look at things."""
 
-    quantity: Quantity = "probability"
-    reduction: Reduction = "max"
+    quantity: Quantity | Literal["both"] = "probability"
+    reduction: CellReduction = "max"
+    exact: bool = False  # float32 also where bf16 is faster
+    heads_mode: Literal["layer", "all", "pair"] = "layer"
+    heads_order: str = "model"
+    compare_mode: Literal["side", "difference"] = "side"
+    latents_mode: Literal["map", "rank", "reading", "drift"] = "map"
     devices: int = 0  # 0: the model's own default
     placement: PlacementName = "contiguous"
     measure: str = "surprise"
@@ -140,9 +144,12 @@ class State:
     runs: tuple[Run, ...] = ()
     current: str = ""
     selection: Selection = field(default_factory=Selection)
-    hovered: int | None = None  # the query under the cursor, whose row is worth asking for
+    hovered: tuple[int, int] | None = None  # query and key under the cursor, worth asking for
+    pair: tuple[int, int] | None = None  # query and key that a person asks about
+    pins: tuple[Pin, ...] = ()
+    drift_wanted: tuple[str, int, int] | None = None  # run, layer, and how many times it was asked for
     following: bool = True  # the selection stays on the newest token
-    shown: Shown = Shown()
+    shown: Shown = field(default_factory=Shown)
     choices: Choices = Choices()
     notices: tuple[Notice, ...] = ()
     resident_bytes: int = 0
@@ -151,7 +158,11 @@ class State:
     @property
     def run(self) -> Run | None:
         """The run on show."""
-        return next((run for run in self.runs if run.info.run == self.current), None)
+        return self.run_named(self.current)
+
+    def run_named(self, name: str) -> Run | None:
+        """A run of this session."""
+        return next((run for run in self.runs if run.info.run == name), None)
 
 
 def apply(state: State, event: Event) -> State:
@@ -188,21 +199,22 @@ def apply(state: State, event: Event) -> State:
         case Finished():
             state = _with_run(state, event.run, lambda run: replace(run, finished=event))
             return replace(state, running=0 if state.running == event.request else state.running)
-        case AttentionShown():
-            if event.run != state.current:
-                return state
-            if event.gallery:
-                return replace(state, shown=replace(state.shown, gallery=event))
-            return replace(state, shown=replace(state.shown, attention=event))
-        case RowShown():
-            return replace(state, shown=replace(state.shown, row=event)) if event.run == state.current else state
-        case ScoresShown():
-            return replace(state, shown=replace(state.shown, scores=event)) if event.run == state.current else state
-        case LatentsShown() | Extracted() | Measured():
-            return state
-        case PictureShown() | CellShown() | HeadsSurveyed() | Aggregated() | LatentMapShown() | RanksShown():
-            return state
-        case ReadingShown() | DriftShown() | HeadsAsked():
+        case (
+            PictureShown()
+            | CellShown()
+            | HeadsSurveyed()
+            | Aggregated()
+            | LatentMapShown()
+            | RanksShown()
+            | ReadingShown()
+            | DriftShown()
+            | HeadsAsked()
+            | RowShown()
+            | ScoresShown()
+        ):
+            fits = belongs(event, state.current)
+            return replace(state, shown=with_answer(state.shown, event)) if fits else state
+        case AttentionShown() | LatentsShown() | Extracted() | Measured():
             return state
         case Verified():
             proved = state.model and replace(state.model, proof=event)
@@ -252,7 +264,7 @@ def _start(state: State, event: Started) -> State:
     config, selection = event.info.config, state.selection
     layer = config.moe_layers[0] if first and config.moe_layers else min(selection.layer, config.layers - 1)
     # Another model may have other experts and devices, so none of them stays chosen.
-    return replace(state, selection=Selection(layer=layer, head=min(selection.head, config.heads - 1)))
+    return replace(state, selection=Selection(layer=layer, head=min(selection.head, config.heads - 1)), pair=None)
 
 
 def _with_run(state: State, name: str, change: Callable[[Run], Run]) -> State:
@@ -304,7 +316,8 @@ def retire(state: State) -> State:
         )
         for run in state.runs
     )
-    return replace(state, runs=runs, current=names.get(state.current, ""))
+    # Pinned heads cannot be rebuilt either: their runs were known to the engine that is gone.
+    return replace(state, runs=runs, current=names.get(state.current, ""), pins=(), pair=None)
 
 
 def died(state: State, cause: str) -> State:

@@ -126,6 +126,7 @@ QPushButton[role="quiet"]:focus { color: $accent; }
 QPushButton[segment] { border-radius: 0; padding: 3px 10px; color: $muted; border-bottom: 2px solid $line; }
 QPushButton[segment="first"] { border-top-left-radius: 6px; border-bottom-left-radius: 6px; border-right: none; }
 QPushButton[segment="last"] { border-top-right-radius: 6px; border-bottom-right-radius: 6px; border-left: none; }
+QPushButton[segment="only"] { border-radius: 6px; }
 QPushButton[segment="middle"] { border-left: none; border-right: none; }
 QPushButton[segment]:checked { color: $text; border-bottom: 2px solid $accent; background: $surface; }
 QPushButton[segment]:focus { color: $accent; }

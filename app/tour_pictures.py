@@ -73,12 +73,12 @@ def _settled(running: RunningWindow, stop: Stop) -> bool:
     run, shown, selection = session.state.run, session.state.shown, session.state.selection
     if not running.window.touring.arrived or run is None or run.finished is None:
         return False
-    if shown.attention is None or shown.gallery is None or shown.row is None:
+    if shown.attention is None or not shown.gallery or shown.row is None:
         return False
     place = (stop.layer, selection.head)
     return (
         shown.attention.queries[1] == run.tokens
         and (shown.attention.layer, shown.attention.heads[0]) == place
-        and shown.gallery.layer == stop.layer
+        and all(layer == stop.layer for layer, _head in shown.gallery)
         and (shown.row.layer, shown.row.head, shown.row.query) == (*place, selection.token)
     )

@@ -1,5 +1,6 @@
 """The main window: it builds, places and connects; what it shows is `present`'s and `chrome`'s affair."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -7,13 +8,13 @@ from PySide6.QtCore import QEvent, QSize, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
-from app import chrome, present
+from app import chrome, present, present_attention
+from app.asking import View, Window
 from app.bundled import STUDY
 from app.card import card_facts
 from app.derived import Counter
 from app.menus import Menus
 from app.parts import Parts
-from app.questions import View
 from app.session import Session
 from app.state import State
 from app.study_window import StudyWindow, present_study
@@ -67,18 +68,31 @@ class MainWindow(QMainWindow):
             present.show_timeline(parts.timeline, state)
         seen = (before.runs, before.current, before.selection, before.choices)
         moved = everything or seen != (state.runs, state.current, state.selection, state.choices)
-        if moved or before.shown != state.shown:
-            present.show_attention(parts.attention, state)
+        if moved or before.shown is not state.shown:
+            present_attention.show_attention(parts.attention, state)
+        self._show_attention_panels(None if everything else before, state, moved=moved)
         if moved or before.shown.scores is not state.shown.scores or before.profile is not state.profile:
             present.show_routing(parts.routing, state, self._counter)
         if moved:
             offered = state.run is None and self.touring.available
             parts.attention.show_offer(self.tr("Take the tour") if offered else "")
-            self._look_at(parts.attention.wanted())
+            self._look()
             present.show_strip(parts.strip, state, self._counter)
             present.show_devices(parts.devices, state, self._counter)
             present.show_memory(parts.memory, state)
             parts.show_selection(state.selection)
+
+    def _show_attention_panels(self, before: State | None, state: State, *, moved: bool) -> None:
+        """The panels behind the map; each only when there is something new for it."""
+        parts = self.parts
+        fresh = before is None or before.shown is not state.shown
+        if moved or fresh or before is None or before.pair != state.pair:
+            present_attention.show_heads(parts.heads, before, state)
+            present_attention.show_sums(parts.sums, state)
+            present_attention.show_latents(parts.latents, state, measuring=self.session.is_open("drift"))
+        if moved or fresh or before is None or before.pins != state.pins:
+            present_attention.show_compare(parts.compare, state)
+            self._look()
 
     # ---- placing ---------------------------------------------------------------------------------------
 
@@ -156,22 +170,31 @@ class MainWindow(QMainWindow):
         parts.prompt.stop_wanted.connect(session.stop)
         parts.prompt.run_chosen.connect(session.show_run)
         # selection
-        views = (parts.attention, parts.routing, parts.devices, parts.memory)
-        tokens = [view.token_chosen for view in (parts.attention, parts.routing, parts.memory)]
+        speaking = (parts.attention, parts.routing, parts.memory, parts.compare, parts.latents, parts.sums)
+        tokens = [view.token_chosen for view in speaking]
         for chosen in (*tokens, parts.strip.token_chosen, parts.timeline.token_chosen):
             chosen.connect(session.choose_token)
-        for chosen in (parts.top.layer_chosen, parts.routing.layer_chosen, parts.devices.layer_chosen):
+        for chosen in (
+            parts.top.layer_chosen,
+            parts.routing.layer_chosen,
+            parts.devices.layer_chosen,
+            parts.latents.layer_chosen,
+        ):
             chosen.connect(session.choose_layer)
-        for chosen in (parts.top.head_chosen, parts.attention.head_chosen):
+        for chosen in (parts.top.head_chosen, parts.attention.head_chosen, parts.latents.head_chosen):
             chosen.connect(session.choose_head)
         for chosen in (parts.routing.expert_chosen, parts.devices.expert_chosen):
             chosen.connect(session.choose_expert)
         parts.devices.device_chosen.connect(session.choose_device)
         # ways of seeing
-        parts.attention.range_wanted.connect(self._look_at)
-        parts.attention.query_hovered.connect(session.hover)
+        self._connect_attention()
         for chosen, name in (
             (parts.attention.quantity_chosen, "quantity"),
+            (parts.attention.exact_chosen, "exact"),
+            (parts.heads.mode_chosen, "heads_mode"),
+            (parts.heads.order_chosen, "heads_order"),
+            (parts.compare.mode_chosen, "compare_mode"),
+            (parts.latents.mode_chosen, "latents_mode"),
             (parts.attention.reduction_chosen, "reduction"),
             (parts.routing.mode_chosen, "routing_mode"),
             (parts.devices.mode_chosen, "devices_mode"),
@@ -184,7 +207,7 @@ class MainWindow(QMainWindow):
         ):
             chosen.connect(partial(session.choose, name))
         # hover
-        hovers = [view.hovered_text for view in views]
+        hovers = [view.hovered_text for view in (*speaking, parts.devices, parts.heads)]
         for hovered in (*hovers, parts.strip.hovered_text, parts.timeline.hovered_text):
             hovered.connect(parts.status.show_hover)
         # tour
@@ -225,9 +248,38 @@ class MainWindow(QMainWindow):
             sampling=wanted.sampling,
         )
 
-    def _look_at(self, wanted: WantedRange) -> None:
-        queries, keys = (None, None) if wanted.whole else (wanted.queries, wanted.keys)
-        self.session.look_at(View(queries, keys, wanted.rows, wanted.columns))
+    def _connect_attention(self) -> None:
+        parts, session = self.parts, self.session
+        for moved in (parts.attention.range_wanted, parts.compare.range_wanted, parts.latents.range_wanted):
+            moved.connect(lambda _wanted: self._look())
+        parts.docks.seen.connect(self._look)
+        parts.heads.layers_wanted.connect(self._look_at_layers)
+        parts.attention.cell_hovered.connect(session.hover)
+        parts.attention.pair_chosen.connect(session.ask_pair)
+        parts.heads.pair_chosen.connect(session.ask_pair)
+        parts.heads.head_chosen.connect(session.choose_place)
+        parts.compare.pin_wanted.connect(session.pin_head)
+        parts.compare.unpin_wanted.connect(session.unpin)
+        parts.compare.pin_opened.connect(session.open_pin)
+        parts.latents.drift_wanted.connect(session.measure_drift)
+
+    def _look(self) -> None:
+        """Tell the session what the widgets have room for, and which of them are on screen."""
+        parts = self.parts
+        tokens, cell = parts.latents.wanted()
+        on_screen = parts.docks.on_screen()
+        self.session.look_at(
+            View(
+                map=_window(parts.attention.wanted()),
+                pins=_window(parts.compare.wanted()),
+                latents=(None if parts.latents.shows_all() else tokens, cell),
+                layers=self.session.view().layers,
+                panels=frozenset(name for name, view in parts.views.items() if view.title() in on_screen),
+            )
+        )
+
+    def _look_at_layers(self, layers: tuple[int, ...]) -> None:
+        self.session.look_at(replace(self.session.view(), layers=layers))
 
     def _plan(self, device: str, dtype: DtypeChoice, budget_bytes: int) -> None:
         self.session.plan_again(device=device, dtype=dtype, budget_bytes=budget_bytes)
@@ -290,3 +342,7 @@ class MainWindow(QMainWindow):
         if event.type() == QEvent.Type.StatusTip:
             return True  # menus would write into a status bar that this window does not have
         return super().event(event)
+
+
+def _window(wanted: WantedRange) -> Window:
+    return Window(cell=wanted.cell) if wanted.whole else Window(wanted.queries, wanted.keys, wanted.cell)

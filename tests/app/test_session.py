@@ -25,8 +25,9 @@ from model.messages import (
     Profiling,
     ReadAbout,
     Ready,
-    ShowAttention,
+    ShowPicture,
     Stop,
+    SurveyHeads,
     Verified,
     Verify,
 )
@@ -99,7 +100,7 @@ def test_changes_are_told_together_and_the_views_questions_follow(session, bridg
         run_prompt(session, bridge)
     _before, after = told.args
     assert after.run.tokens == 3
-    qtbot.waitUntil(lambda: len(bridge.of(ShowAttention)) == 2)
+    qtbot.waitUntil(lambda: bool(bridge.of(ShowPicture) and bridge.of(SurveyHeads)))
 
 
 def test_choosing_an_earlier_token_stops_following_and_the_newest_follows_again(session, bridge):
@@ -424,3 +425,35 @@ def test_a_comparison_of_attentions_grows_ends_and_can_be_stopped(session, bridg
     newest = bridge.of(CompareAttentions)[-1].request
     bridge.received.emit(AttentionsCompared(request=newest, texts={"mqa": "done"}))
     assert (session.state.study.request, session.state.study.texts) == (0, {"mqa": "done"})
+
+
+def test_four_heads_can_be_pinned_none_twice_and_each_let_go(session, bridge):
+    run_prompt(session, bridge)
+    for head in (0, 1, 1, 2, 3, 0):
+        session.choose_place(1, head)
+        session.pin_head()
+    session.choose_place(2, 0)
+    session.pin_head()
+    assert [(pin.layer, pin.head) for pin in session.state.pins] == [(1, 0), (1, 1), (1, 2), (1, 3)]
+    session.unpin(1)
+    assert [pin.head for pin in session.state.pins] == [0, 2, 3]
+    session.open_pin(2)
+    assert (session.state.selection.layer, session.state.selection.head) == (1, 3)
+
+
+def test_a_key_after_its_query_is_not_asked_about(session, bridge):
+    run_prompt(session, bridge)
+    session.ask_pair(1, 2)
+    assert session.state.pair is None
+    session.ask_pair(2, 1)
+    assert session.state.pair == (2, 1)
+
+
+def test_a_late_answer_to_a_stopped_question_is_no_notice(session, bridge, qtbot):
+    run_prompt(session, bridge)
+    qtbot.waitUntil(lambda: bool(bridge.of(ShowPicture)))
+    old = bridge.of(ShowPicture)[0].request
+    session.choose_place(1, 2)
+    qtbot.waitUntil(lambda: len(bridge.of(ShowPicture)) > 1)
+    bridge.received.emit(Failed(request=old, message="Stopped before it was done."))
+    assert not session.state.notices

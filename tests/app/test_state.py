@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from app.selecting import select, select_run
 from app.state import LoadProgress, State, apply, died
-from model.messages import Array, AttentionShown, Failed, Loading
+from model.messages import Failed, Loading, ShowPicture
 from tests.app.events import finished, grown, opened, started
+from tests.app.lens_answers import picture
 from widgets.selection import Selection
 
 
@@ -73,23 +72,14 @@ def test_the_engines_death_keeps_everything_shown_and_offers_a_restart():
 
 
 def test_an_answer_about_another_run_is_dropped():
-    answer = AttentionShown(
-        run="run-0",
-        layer=0,
-        heads=[0],
-        queries=(0, 1),
-        keys=(0, 1),
-        quantity="probability",
-        reduction="max",
-        cell=(1, 1),
-        values=Array.of(np.ones((1, 1, 1), np.float32)),
-    )
-    assert apply(grown_state(), answer).shown.attention is None
-    assert apply(grown_state(), replace_run(answer)).shown.attention is not None
+    asked = ShowPicture(run="run-1", layer=0, heads=[0], queries=(0, 3), keys=(0, 3), cell=(1, 1))
+    assert apply(grown_state(), picture(asked, run="run-0")).shown.attention is None
+    assert apply(grown_state(), picture(asked)).shown.attention is not None
 
 
-def replace_run(answer: AttentionShown) -> AttentionShown:
-    return AttentionShown(**{**{name: getattr(answer, name) for name in answer.__struct_fields__}, "run": "run-1"})
+def test_a_pinned_head_may_be_of_another_run():
+    asked = ShowPicture(run="run-0", layer=0, heads=[0], queries=(0, 3), keys=(0, 3), cell=(1, 1), slot="pin:1")
+    assert apply(grown_state(), picture(asked)).shown.pictures["pin:1"].run == "run-0"
 
 
 def test_a_failed_load_leaves_the_open_model_and_says_why():

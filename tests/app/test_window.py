@@ -1,6 +1,5 @@
 """The window wires every widget to the session, and every view shows its share."""
 
-import numpy as np
 import pytest
 from msgspec import structs
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
@@ -11,8 +10,8 @@ from app.session import Session
 from app.theme import apply_theme
 from app.window import MainWindow
 from model.messages import (
-    Array,
-    AttentionShown,
+    AggregateAttention,
+    AskHeads,
     Describe,
     Described,
     Failed,
@@ -21,13 +20,18 @@ from model.messages import (
     OpenCheckpoint,
     OpenRecording,
     Ready,
-    RowShown,
-    ShowAttention,
+    ShowCell,
+    ShowLatentMap,
+    ShowPicture,
     ShowRow,
+    SurveyHeads,
+    Verified,
 )
+from tests.app import lens_answers
 from tests.app.events import grown, opened, started, summary
 from tests.app.fake_bridge import FakeBridge
 from widgets.palette import palette
+from widgets.proof_badge import ProofBadge
 from widgets.routing.reads_line import ReadsLine
 
 
@@ -58,30 +62,27 @@ def generate(window: MainWindow, bridge: FakeBridge, qtbot, tokens: int = 6) -> 
     request = bridge.of(Generate)[0].request
     bridge.received.emit(started(request))
     bridge.received.emit(grown(0, tokens, step=0, request=request))
-    qtbot.waitUntil(lambda: len(bridge.of(ShowAttention)) >= 2)
+    qtbot.waitUntil(lambda: bool(bridge.of(ShowPicture) and bridge.of(SurveyHeads)))
     answer(bridge)
 
 
 def answer(bridge: FakeBridge) -> None:
-    """Answer the views' questions with an even map."""
-    for command in bridge.of(ShowAttention):
-        size = command.queries[1] - command.queries[0]
-        values = np.tril(np.full((len(command.heads), size, size), 0.5, np.float32))
-        values[:, *np.triu_indices(size, 1)] = np.nan
-        names = ("run", "layer", "heads", "queries", "keys", "quantity", "reduction", "gallery", "request")
-        given = {name: getattr(command, name) for name in names}
-        bridge.received.emit(AttentionShown(**given, cell=(1, 1), values=Array.of(values)))
-    for row in bridge.of(ShowRow):
-        even = Array.of(np.full(row.query + 1, 1 / (row.query + 1), np.float32))
-        names = ("run", "layer", "head", "query", "request")
-        given = {name: getattr(row, name) for name in names}
-        bridge.received.emit(RowShown(**given, probabilities=even, content_scores=even, position_scores=even))
+    """Answer the views' questions, each of them once more, with even maps."""
+    for command in list(bridge.sent):
+        event = lens_answers.answer(command)
+        if event is not None:
+            bridge.received.emit(event)
 
 
-def test_all_four_views_leave_their_hints_once_a_run_grows(window, bridge, qtbot):
+def shown_views(window: MainWindow) -> list:
+    """All views but the one that waits for a person to pin something."""
+    return [view for name, view in window.parts.views.items() if name != "compare"]
+
+
+def test_all_views_leave_their_hints_once_a_run_grows(window, bridge, qtbot):
     assert all(view.is_empty() for view in window.parts.views.values())
     generate(window, bridge, qtbot)
-    qtbot.waitUntil(lambda: not any(view.is_empty() for view in window.parts.views.values()))
+    qtbot.waitUntil(lambda: not any(view.is_empty() for view in shown_views(window)))
     assert "6 × 6 tokens, every cell" in window.parts.attention.sentence()
     assert "top 2 of 4" in window.parts.routing.sentence()
     assert "simulated" in window.parts.devices.sentence()
@@ -121,7 +122,7 @@ def test_the_engines_death_keeps_the_views_and_offers_a_restart(window, bridge, 
     generate(window, bridge, qtbot)
     bridge.died.emit("Engine stopped (signal 9)")
     qtbot.waitUntil(window.parts.notices.isVisible)
-    assert not any(view.is_empty() for view in window.parts.views.values())
+    assert not any(view.is_empty() for view in shown_views(window))
     window.parts.notices.action_chosen.emit("restart")
     assert bridge.starts == 2
 
@@ -222,12 +223,63 @@ def drop(window: MainWindow, url: QUrl) -> None:
 
 
 def test_a_small_window_shows_the_views_as_tabs_and_a_large_one_side_by_side(window, qtbot):
-    docks = window.parts.docks.docks()
-    qtbot.waitUntil(lambda: all(not dock.visibleRegion().isEmpty() for dock in docks))
+    docks = window.parts.docks
+    side_by_side = {"Attention", "Routing", "Devices", "KV memory"}
+    qtbot.waitUntil(lambda: docks.on_screen() == side_by_side)
     window.resize(900, 600)
-    qtbot.waitUntil(lambda: sum(not dock.visibleRegion().isEmpty() for dock in docks) == 1)
+    qtbot.waitUntil(lambda: docks.on_screen() == {"Attention"})
     window.resize(1600, 1000)
-    qtbot.waitUntil(lambda: all(not dock.visibleRegion().isEmpty() for dock in docks))
+    qtbot.waitUntil(lambda: docks.on_screen() == side_by_side)
+
+
+def test_what_is_brought_to_front_is_asked_for_and_what_is_behind_is_not(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    assert not bridge.of(AggregateAttention)
+    window.parts.docks.bring_forward(window.parts.sums)
+    qtbot.waitUntil(lambda: bool(bridge.of(AggregateAttention)))
+    answer(bridge)
+    qtbot.waitUntil(lambda: "looks by position: position has 75% of the score variance" in window.parts.sums.sentence())
+    window.parts.docks.bring_forward(window.parts.latents)
+    qtbot.waitUntil(lambda: bool(bridge.of(ShowLatentMap)))
+    answer(bridge)
+    qtbot.waitUntil(lambda: "6 tokens × 8 dimensions, every token" in window.parts.latents.sentence())
+
+
+def test_a_clicked_cell_asks_which_heads_connect_its_tokens(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    window.parts.attention.pair_chosen.emit(3, 1)
+    actions = {action.text(): action for action in window.findChildren(QAction)}
+    actions["Which heads connect two tokens"].trigger()
+    qtbot.waitUntil(lambda: [(each.query, each.key) for each in bridge.of(AskHeads)] == [(3, 1)])
+    answer(bridge)
+    qtbot.waitUntil(lambda: "strongest 1·2 with p 0.900" in window.parts.heads.sentence())
+    window.parts.heads.head_chosen.emit(1, 2)
+    assert (window.session.state.selection.layer, window.session.state.selection.head) == (1, 2)
+
+
+def test_pinned_heads_stand_side_by_side(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    assert window.parts.compare.is_empty()
+    actions = {action.text(): action for action in window.findChildren(QAction)}
+    for head in (0, 2):
+        window.parts.attention.head_chosen.emit(head)
+        actions["Pin the head in view"].trigger()
+    qtbot.waitUntil(lambda: {each.slot for each in bridge.of(ShowPicture)} >= {"pin:0", "pin:1"})
+    answer(bridge)
+    qtbot.waitUntil(lambda: window.parts.compare.sentence() == "probabilities of 1·0, 1·2")
+    window.parts.compare.mode_chosen.emit("difference")
+    qtbot.waitUntil(lambda: bridge.of(ShowPicture)[-1].minus is not None)
+    answer(bridge)
+    qtbot.waitUntil(lambda: "1·0 minus 1·2" in window.parts.compare.sentence())
+
+
+def test_the_badge_says_what_bf16_costs(window, bridge, qtbot):
+    generate(window, bridge, qtbot)
+    badge = window.parts.top.findChild(ProofBadge)
+    bridge.received.emit(
+        Verified(request=0, attention_max_abs=1e-7, absorbed_max_abs=1e-7, routing_equal=True, tokens=9, passed=True)
+    )
+    qtbot.waitUntil(lambda: "probabilities in bf16 differ from float32 by at most 2.0e-03" in badge.toolTip())
 
 
 def test_a_closed_dock_comes_back_with_the_layout(window, qtbot):
@@ -246,7 +298,9 @@ def test_tab_goes_through_the_whole_window_and_comes_back(window, qtbot):
         reached.append(QApplication.focusWidget())
         window.focusNextChild()
     assert reached[0] is QApplication.focusWidget()
-    for part in (window.parts.strip, window.parts.timeline, *(view.header for view in window.parts.views.values())):
+    on_screen = window.parts.docks.on_screen()
+    front = [view for view in window.parts.views.values() if view.title() in on_screen]
+    for part in (window.parts.strip, window.parts.timeline, *(view.header for view in front)):
         assert any(part is widget or part.isAncestorOf(widget) for widget in reached)
 
 
@@ -291,9 +345,9 @@ def test_a_cell_of_any_row_is_read_out_in_full(window, bridge, qtbot):
     generate(window, bridge, qtbot)
     qtbot.waitUntil(lambda: not window.parts.attention.is_empty())
     window.parts.attention._tell_cell((1, 0))
-    qtbot.waitUntil(lambda: bridge.of(ShowRow)[-1].query == 1)
+    qtbot.waitUntil(lambda: [(each.query, each.key) for each in bridge.of(ShowCell)] == [(1, 0)])
     answer(bridge)
-    qtbot.waitUntil(lambda: window.parts.status.hover().endswith("p 0.500  content +0.50  position +0.50  rank 1"))
+    qtbot.waitUntil(lambda: window.parts.status.hover().endswith("p 0.500  content +0.50  position −0.25  rank 1"))
     window.parts.attention._tell_cell(None)
     assert window.parts.status.hover() == ""
 

@@ -1,5 +1,6 @@
 """The map of one head: queries down, keys across, zoomed and panned in tokens."""
 
+import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
@@ -16,7 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.attention.colour_scale import ColourScale
-from widgets.attention.data import AttentionMap, Range, WantedRange
+from widgets.attention.data import AttentionMap, WantedRange
 from widgets.attention.map_layers import MapLayers
 from widgets.attention.map_layout import MapLayout, lay_out
 from widgets.attention.map_painting import (
@@ -27,13 +28,26 @@ from widgets.attention.map_painting import (
     paint_labels,
     paint_marks,
 )
+from widgets.attention.minimap import MiniMap, minimap_side
 from widgets.attention.readout import reduction_name
-from widgets.attention.viewport import Viewport, clamped, extent, panned, showing, token_range, whole, zoomed
+from widgets.attention.viewport import (
+    Viewport,
+    aligned,
+    cell_size,
+    centred,
+    clamped,
+    extent,
+    panned,
+    showing,
+    token_range,
+    whole,
+    zoomed,
+)
 from widgets.palette import DARK, Palette
 
 LABEL_PIXELS = 11
 DRAG_PIXELS = 4
-MOST_CELLS = 1024
+CLOSE_SPAN = 24.0  # tokens in view after a double click
 KEYBOARD_REASONS = (
     Qt.FocusReason.TabFocusReason,
     Qt.FocusReason.BacktabFocusReason,
@@ -44,11 +58,13 @@ KEYBOARD_REASONS = (
 class MapPlot(QWidget):
     """The map with its labels and its bar.
 
-    Signals: `query_chosen(int)`; `head_stepped(int)`, −1 or 1; `cell_hovered(object)`, (query, key) or None;
-    `view_moved()` when zooming, panning or resizing changed what is visible.
+    Signals: `query_chosen(int)`; `pair_chosen(int, int)`, the query and the key of a clicked cell;
+    `head_stepped(int)`, −1 or 1; `cell_hovered(object)`, (query, key) or None; `view_moved()` when zooming,
+    panning or resizing changed what is visible.
     """
 
     query_chosen = Signal(int)
+    pair_chosen = Signal(int, int)
     head_stepped = Signal(int)
     cell_hovered = Signal(object)
     view_moved = Signal()
@@ -59,7 +75,9 @@ class MapPlot(QWidget):
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(self.tr("Attention map"))
-        self.setAccessibleDescription(self.tr("Up and down choose the query, left and right the head, F shows all."))
+        self.setAccessibleDescription(
+            self.tr("Up and down choose the query, left and right the head, plus and minus zoom, F shows all.")
+        )
         self._palette: Palette = DARK
         self._texts: Sequence[str] = ()
         self._layers = MapLayers()
@@ -69,6 +87,8 @@ class MapPlot(QWidget):
         self._pressed: QPointF | None = None
         self._dragged = False
         self._outlined = False
+        self._mini = MiniMap(self)
+        self._mini.centre_wanted.connect(self._centre)
 
     def show_tokens(self, texts: Sequence[str]) -> None:
         """All tokens so far."""
@@ -78,11 +98,13 @@ class MapPlot(QWidget):
             self._zoom, self._hover = None, None
         elif self._zoom is not None:
             self._zoom = clamped(self._zoom, len(texts))
+        self._show_mini()
         self.update()
 
     def show_map(self, shown: AttentionMap) -> None:
         """Put a map in the place of its tokens."""
         self._layers.show_map(shown)
+        self._show_mini()
         self.update()
 
     def show_query(self, query: int | None) -> None:
@@ -98,13 +120,20 @@ class MapPlot(QWidget):
         """Take the colours."""
         self._palette = palette
         self._layers.show_palette(palette)
+        self._mini.show_palette(palette)
+        self._show_mini()
         self.update()
 
     def clear(self) -> None:
         """Forget tokens, maps and zoom."""
         self._layers.clear()
         self._texts, self._query, self._zoom, self._hover = (), None, None, None
+        self._show_mini()
         self.update()
+
+    def shown_map(self) -> AttentionMap | None:
+        """The newest map."""
+        return self._layers.newest
 
     def scale(self) -> ColourScale:
         """How values become colours now."""
@@ -119,23 +148,32 @@ class MapPlot(QWidget):
         return lay_out(self.size())
 
     def wanted(self) -> WantedRange:
-        """The tokens in view and the pixels of the screen there are for them."""
+        """The tokens in view and how many may share a cell on this screen."""
         tokens, view = len(self._texts), self.view()
-        queries = token_range(view.top, view.span, tokens)
-        keys = token_range(view.left, view.span, tokens)
+        pixels = self.layout_now().square.width() * self.devicePixelRatioF()
+        cell = cell_size(math.ceil(view.span), pixels)
         return WantedRange(
-            queries=queries,
-            keys=keys,
-            rows=self._pixels(queries),
-            columns=self._pixels(keys),
+            queries=aligned(token_range(view.top, view.span, tokens), cell),
+            keys=aligned(token_range(view.left, view.span, tokens), cell),
+            cell=(cell, cell),
             whole=self._zoom is None,
         )
+
+    def zoom(self) -> Viewport | None:
+        """The square someone zoomed to; None while everything is shown."""
+        return self._zoom
+
+    def show_zoom(self, zoom: Viewport | None) -> None:
+        """Show the same part as another map; tells nobody."""
+        if zoom != self._zoom:
+            self._zoom = None if zoom is None else clamped(zoom, len(self._texts))
+            self._show_mini()
+            self.update()
 
     def fit(self) -> None:
         """Show everything again and follow the text."""
         if self._zoom is not None:
-            self._zoom = None
-            self.update()
+            self.show_zoom(None)
             self.view_moved.emit()
 
     def sizeHint(self) -> QSize:
@@ -166,6 +204,7 @@ class MapPlot(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._show_mini()
         self.view_moved.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -200,6 +239,13 @@ class MapPlot(QWidget):
         cell = self.layout_now().cell_at(self.view(), event.position(), len(self._texts))
         if clicked and cell is not None:
             self.query_chosen.emit(cell[0])
+            self.pair_chosen.emit(*cell)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        cell = self.layout_now().cell_at(self.view(), event.position(), len(self._texts))
+        if cell is not None:
+            span, tokens = min(CLOSE_SPAN, self.view().span), len(self._texts)
+            self._move(centred(key=cell[1] + 0.5, query=cell[0] + 0.5, span=span, tokens=tokens))
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
@@ -229,11 +275,6 @@ class MapPlot(QWidget):
             case _:
                 super().keyPressEvent(event)
 
-    def _pixels(self, tokens: Range) -> int:
-        # Never more than there are: a cell without a pixel of its own could be the one that matters.
-        pixels = self.layout_now().square.width() * self.devicePixelRatioF() / self.view().span
-        return max(1, min(int(pixels * (tokens[1] - tokens[0])), MOST_CELLS))
-
     def _step_query(self, step: int) -> None:
         last = len(self._texts) - 1
         if last >= 0:
@@ -256,9 +297,19 @@ class MapPlot(QWidget):
         following = view.span >= extent(len(self._texts))
         chosen = None if following else view
         if chosen != self._zoom:
-            self._zoom = chosen
-            self.update()
+            self.show_zoom(chosen)
             self.view_moved.emit()
+
+    def _centre(self, key: float, query: float) -> None:
+        self._move(centred(key=key, query=query, span=self.view().span, tokens=len(self._texts)))
+
+    def _show_mini(self) -> None:
+        square = self.layout_now().square
+        side = minimap_side(square.width())
+        self._mini.setVisible(self._zoom is not None and side > 0)
+        if not self._mini.isHidden():
+            self._mini.setGeometry(int(square.right()) - side - 5, int(square.top()) + 6, side, side)
+            self._mini.show_view(self.view(), len(self._texts), self._layers.overview())
 
     def _hover_at(self, point: QPointF) -> None:
         self._set_hover(self.layout_now().cell_at(self.view(), point, len(self._texts)))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +108,27 @@ def fewer_cells(values: NDArray[np.float32], most: int) -> NDArray[np.float32]:
             stronger = (np.abs(other) > np.abs(strongest)) | np.isnan(strongest)
             np.copyto(strongest, other, where=stronger)
     return strongest
+
+
+def value_image(values: NDArray[np.float32], scale: ColourScale, palette: Palette) -> QImage:
+    """[rows, columns] as an image, quickly: a colour is looked up by the value's upper 16 bits.
+
+    Rounding to those moves a value by 0.2 % at most, which is a quarter of one of the 256 colours.
+    """
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    index = ((bits + np.uint32(0x8000)) >> np.uint32(16)).astype(np.uint16)
+    rows, columns = values.shape
+    packed = _colours_by_bits(scale, palette)[index]
+    return QImage(packed.data, columns, rows, 4 * columns, QImage.Format.Format_RGB32).copy()
+
+
+@lru_cache(maxsize=8)
+def _colours_by_bits(scale: ColourScale, palette: Palette) -> NDArray[np.uint32]:
+    """The colour 0xffRRGGBB of every number that has only its upper 16 bits [65536]."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        rgba = scale.cells((np.arange(65536, dtype=np.uint32) << np.uint32(16)).view(np.float32), palette)
+    red, green, blue = (rgba[:, channel].astype(np.uint32) for channel in range(3))
+    return np.uint32(0xFF000000) | (red << np.uint32(16)) | (green << np.uint32(8)) | blue
 
 
 def cell_image(cells: NDArray[np.uint8]) -> QImage:

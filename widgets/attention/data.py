@@ -6,9 +6,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Quantity = Literal["probability", "content", "position"]
-Reduction = Literal["max", "mean"]
+Quantity = Literal["probability", "content", "position", "difference"]
+Reduction = Literal["max", "mean", "sum"]
 Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How far a picture has come: `rows` of `of` query rows were read, in this arithmetic."""
+
+    rows: int
+    of: int
+    arithmetic: str = "float32"  # or bf16
+
+    def is_last(self) -> bool:
+        """Whether every row is in it."""
+        return self.rows >= self.of
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -26,6 +39,8 @@ class AttentionMap:
     reduction: Reduction
     cell: tuple[int, int]
     values: NDArray[np.float32]
+    run: str = ""
+    stage: Stage | None = None  # None: nothing is said about it
 
     def is_reduced(self) -> bool:
         """Whether a cell stands for more than one pair of tokens."""
@@ -66,7 +81,7 @@ class RowProfile:
                 return self.probabilities
             case "content":
                 return self.content_scores
-            case "position":
+            case _:
                 return self.position_scores
 
     def strongest(self, count: int) -> NDArray[np.int64]:
@@ -80,11 +95,47 @@ class RowProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CellValues:
+    """One query and one key of one head; rank 1 is the key with the most of `seen` keys. Scores before softmax."""
+
+    layer: int
+    head: int
+    query: int
+    key: int
+    probability: float
+    content: float
+    position: float
+    rank: int
+    seen: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ScoreParts:
+    """Of each of `queries` int64 [n]: variance of content and position scores over the keys it sees, float32 [n]."""
+
+    layer: int
+    head: int
+    queries: NDArray[np.int64]
+    content_variance: NDArray[np.float32]
+    position_variance: NDArray[np.float32]
+    stage: Stage | None = None
+
+    def content_share(self) -> NDArray[np.float32]:
+        """What content explains of the sum of both variances, 0 to 1, float32 [n]; NaN where scores do not vary."""
+        total = self.content_variance + self.position_variance
+        share: NDArray[np.float32] = np.full(len(total), np.nan, dtype=np.float32)
+        np.divide(self.content_variance, total, out=share, where=total > 0)
+        return share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WantedRange:
-    """The cells in view: token ranges, the pixels there are for them, and whether that is the whole square."""
+    """The cells in view: token ranges, the (queries, keys) that share a cell, and whether that is the whole square.
+
+    Ranges begin at multiples of the cell, a power of two, so that neighbouring views have the same cells.
+    """
 
     queries: Range
     keys: Range
-    rows: int
-    columns: int
+    cell: tuple[int, int]
     whole: bool

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QBrush, QImage, QLinearGradient, QPaintEngine, QPainter, QPen, QPolygonF
 
 from widgets.attention.colour_scale import ColourScale, cell_image
@@ -42,12 +42,36 @@ def paint_cells(painter: QPainter, scene: MapScene, layers: Sequence[tuple[Atten
     painter.fillRect(square, scene.palette.colour("background"))
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
     for shown, image in layers:
-        rows, columns = shown.values.shape
-        covered = (shown.keys[0], shown.keys[0] + columns * shown.cell[1])
-        down = (shown.queries[0], shown.queries[0] + rows * shown.cell[0])
         painter.setClipRect(square & scene.layout.to_square(scene.view, shown.keys, shown.queries))
-        painter.drawImage(scene.layout.to_square(scene.view, covered, down), sharp(image, painter))
+        _paint_map(painter, scene, shown, image)
     painter.restore()
+
+
+def _paint_map(painter: QPainter, scene: MapScene, shown: AttentionMap, image: QImage) -> None:
+    """The cells in view only: a whole map behind a close view would be a million pixels wide."""
+    rows, columns = shown.values.shape
+    view = scene.view
+    left, right = _cells_in_view(shown.keys[0], shown.cell[1], columns, view.left, view.span)
+    top, bottom = _cells_in_view(shown.queries[0], shown.cell[0], rows, view.top, view.span)
+    if left >= right or top >= bottom:
+        return
+    across = (shown.keys[0] + left * shown.cell[1], shown.keys[0] + right * shown.cell[1])
+    down = (shown.queries[0] + top * shown.cell[0], shown.queries[0] + bottom * shown.cell[0])
+    target = scene.layout.to_square(view, across, down)
+    if (left, top, right, bottom) == (0, 0, columns, rows):
+        painter.drawImage(target, sharp(image, painter))
+        return
+    part = QRect(left, top, right - left, bottom - top)
+    engine = painter.paintEngine()
+    if engine is not None and engine.type() in VECTOR_ENGINES:
+        painter.drawImage(target, sharp(image.copy(part), painter))
+    else:
+        painter.drawImage(target, image, QRectF(part))
+
+
+def _cells_in_view(first: int, size: int, count: int, start: float, span: float) -> tuple[int, int]:
+    """The cells [a, b) of an axis that an interval of tokens touches."""
+    return max(int((start - first) // size), 0), min(int((start + span - first) // size) + 1, count)
 
 
 def sharp(image: QImage, painter: QPainter) -> QImage:

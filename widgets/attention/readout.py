@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PySide6.QtCore import QCoreApplication
 
-from widgets.attention.data import AttentionMap, Range, RowProfile
+from widgets.attention.data import AttentionMap, CellValues, Range, RowProfile, Stage
 from widgets.token_text import visible
 
 CONTEXT = "AttentionView"
@@ -30,26 +30,40 @@ def quantity_name(shown: AttentionMap) -> str:
             return QCoreApplication.translate(CONTEXT, "content scores")
         case "position":
             return QCoreApplication.translate(CONTEXT, "position scores")
+        case "difference":
+            return QCoreApplication.translate(CONTEXT, "differences of probability")
 
 
 def cell_text(
-    shown: AttentionMap, texts: Sequence[str], *, query: int, key: int, rows: Sequence[RowProfile | None]
+    shown: AttentionMap,
+    texts: Sequence[str],
+    *,
+    query: int,
+    key: int,
+    row: RowProfile | None = None,
+    cell: CellValues | None = None,
 ) -> str:
-    """One pair of tokens in full; scores and rank when the query's own profile is among `rows`."""
+    """One pair of tokens in full; scores and rank when they are known from the query's profile or of the cell itself.
+
+    Where tokens share a cell of the map, its own value stands at the end.
+    """
     pair = QCoreApplication.translate(CONTEXT, "query {0} “{1}” → key {2} “{3}”").format(
         query, _token(texts, query), key, _token(texts, key)
     )
     if key > query:
         return pair + "  " + QCoreApplication.translate(CONTEXT, "masked: this key comes later")
-    for row in rows:
-        if row is not None and (row.layer, row.head, row.query) == (shown.layer, shown.head, query):
-            return pair + "  " + row_text(row, key)
     value = value_at(shown, query, key)
-    if value is None:
-        return pair
-    if shown.is_reduced():
-        return _pooled_text(shown, query, key, value)
-    return pair + "  " + _value(shown, value)
+    pooled = shown.is_reduced() and value is not None
+    known = ""
+    if row is not None and (row.layer, row.head, row.query) == (shown.layer, shown.head, query):
+        known = row_text(row, key)
+    elif cell is not None and (cell.layer, cell.head, cell.query, cell.key) == (shown.layer, shown.head, query, key):
+        known = values_text(cell)
+    if not known:
+        return pair if value is None else f"{pair}  {_pooled_text(shown, value) if pooled else _value(shown, value)}"
+    if shown.quantity == "difference" and value is not None:
+        known = _value(shown, value)
+    return f"{pair}  {known}  {_pooled_text(shown, value)}" if pooled and value is not None else f"{pair}  {known}"
 
 
 def row_text(row: RowProfile, key: int) -> str:
@@ -59,6 +73,13 @@ def row_text(row: RowProfile, key: int) -> str:
         score(float(row.content_scores[key])),
         score(float(row.position_scores[key])),
         row.rank(key),
+    )
+
+
+def values_text(cell: CellValues) -> str:
+    """All that is known about one cell."""
+    return QCoreApplication.translate(CONTEXT, "p {0}  content {1}  position {2}  rank {3}").format(
+        probability(cell.probability), score(cell.content), score(cell.position), f"{cell.rank:,}"
     )
 
 
@@ -90,13 +111,15 @@ def _value(shown: AttentionMap, value: float) -> str:
             return QCoreApplication.translate(CONTEXT, "content {0}").format(score(value))
         case "position":
             return QCoreApplication.translate(CONTEXT, "position {0}").format(score(value))
+        case "difference":
+            return QCoreApplication.translate(CONTEXT, "difference {0}").format(f"{value:+.3f}".replace("-", "−"))
 
 
-def _pooled_text(shown: AttentionMap, query: int, key: int, value: float) -> str:
-    return QCoreApplication.translate(CONTEXT, "queries {0} → keys {1}  {2} {3}").format(
-        _block(shown.queries, shown.cell[0], query), _block(shown.keys, shown.cell[1], key), reduction_name(shown),
-        _value(shown, value),
-    )  # fmt: skip
+def _pooled_text(shown: AttentionMap, value: float) -> str:
+    """The value that the map shows there, and of how many pairs it is."""
+    return QCoreApplication.translate(CONTEXT, "{0} of {1} × {2}: {3}").format(
+        reduction_name(shown), *(f"{size:,}" for size in shown.cell), _value(shown, value)
+    )
 
 
 def _block(tokens: Range, size: int, token: int) -> str:
@@ -118,14 +141,31 @@ def _extent(shown: AttentionMap) -> str:
 
 def _detail(shown: AttentionMap) -> str:
     if not shown.is_reduced():
-        return QCoreApplication.translate(CONTEXT, "every cell")
-    return QCoreApplication.translate(CONTEXT, "{0} of {1} × {2} tokens").format(reduction_name(shown), *shown.cell)
+        cells = QCoreApplication.translate(CONTEXT, "every cell")
+    else:
+        cells = QCoreApplication.translate(CONTEXT, "{0} of {1} × {2} tokens").format(
+            reduction_name(shown), *(f"{size:,}" for size in shown.cell)
+        )
+    return cells if shown.stage is None else f"{cells} · {stage_text(shown.stage)}"
+
+
+def stage_text(stage: Stage) -> str:
+    """`64 of 131,072 rows, bf16`; `every row, bf16`; only float32 of every row is `exact`."""
+    arithmetic = f", {stage.arithmetic}" if stage.arithmetic else ""
+    if not stage.is_last():
+        words = QCoreApplication.translate(CONTEXT, "{0} of {1} rows")
+        return words.format(f"{stage.rows:,}", f"{stage.of:,}") + arithmetic
+    if stage.arithmetic == "float32":
+        return QCoreApplication.translate(CONTEXT, "every row, float32, exact")
+    return QCoreApplication.translate(CONTEXT, "every row") + arithmetic
 
 
 def reduction_name(shown: AttentionMap) -> str:
     """How tokens that share a cell were combined."""
     if shown.reduction == "max":
         return QCoreApplication.translate(CONTEXT, "max")
+    if shown.reduction == "sum":
+        return QCoreApplication.translate(CONTEXT, "sum over keys")
     return QCoreApplication.translate(CONTEXT, "mean")
 
 

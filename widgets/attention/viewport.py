@@ -1,5 +1,6 @@
 """Which square of the query × key plane is in view, in tokens; all movements as pure functions."""
 
+import math
 from dataclasses import dataclass
 
 SMALLEST_SPAN = 6.0
@@ -48,6 +49,12 @@ def clamped(view: Viewport, tokens: int) -> Viewport:
     return Viewport(min(max(view.left, 0.0), side - span), min(max(view.top, 0.0), side - span), span)
 
 
+def centred(*, key: float, query: float, span: float, tokens: int) -> Viewport:
+    """A view of `span` tokens with this place in its middle, as far as the whole square allows."""
+    span = min(max(span, SMALLEST_SPAN), float(extent(tokens)))
+    return clamped(Viewport(key - span / 2, query - span / 2, span), tokens)
+
+
 def showing(view: Viewport, query: int, tokens: int) -> Viewport:
     """Moved just enough that a query's row is in view."""
     if query < view.top:
@@ -62,3 +69,17 @@ def token_range(start: float, span: float, tokens: int) -> tuple[int, int]:
     first = min(max(int(start), 0), max(tokens - 1, 0))
     last = int(-(-(start + span) // 1))
     return first, max(min(last, tokens), min(first + 1, tokens))
+
+
+def cell_size(tokens: int, pixels: float) -> int:
+    """Tokens that share a cell where `tokens` have so many pixels: a power of two, never more cells than pixels.
+
+    A cell without a pixel of its own could be the one that matters.
+    """
+    needed = tokens / max(pixels, 1.0)
+    return 1 << max(math.ceil(math.log2(needed) - 1e-9), 0) if needed > 1 else 1
+
+
+def aligned(tokens: tuple[int, int], cell: int) -> tuple[int, int]:
+    """The same range from a multiple of the cell on."""
+    return tokens[0] // cell * cell, tokens[1]

@@ -161,13 +161,74 @@ def test_while_following_everything_is_wanted(plot):
     plot.show_tokens(texts(300))
     wanted = plot.wanted()
     assert (wanted.queries, wanted.keys, wanted.whole) == ((0, 300), (0, 300), True)
-    assert wanted.rows == wanted.columns == int(plot.layout_now().square.width() * 300 / 320)
+    assert wanted.cell == (2, 2)
 
 
 def test_no_more_cells_are_wanted_than_there_are_pixels_for_them(plot):
     for count in (1, 7, 46, 300, 2049, 32_000):
         plot.show_tokens(texts(count))
-        assert 1 <= plot.wanted().rows <= plot.layout_now().to_square(plot.view(), (0, count), (0, count)).width()
+        wanted = plot.wanted()
+        assert count / wanted.cell[0] <= plot.layout_now().square.width() + 1
+        assert wanted.cell[0].bit_count() == 1
+
+
+def test_the_cells_of_neighbouring_views_lie_on_one_grid(plot):
+    plot.show_tokens(texts(131_072))
+    plot._move(Viewport(50_001.0, 90_001.0, 20_000.0))
+    wanted = plot.wanted()
+    assert wanted.cell[0] > 1
+    assert wanted.queries[0] % wanted.cell[0] == wanted.keys[0] % wanted.cell[1] == 0
+
+
+def test_a_double_click_goes_to_the_cell(plot, qtbot):
+    plot.show_tokens(texts(4000))
+    place = middle(plot, 3000, 1000)
+    query, key = plot.layout_now().cell_at(plot.view(), place, 4000)
+    with qtbot.waitSignal(plot.view_moved):
+        mouse(plot, QEvent.Type.MouseButtonDblClick, place, held=True)
+    view = plot.view()
+    assert view.span == 24
+    assert (view.left + 12, view.top + 12) == (key + 0.5, query + 0.5)
+
+
+def test_the_pixels_seen_before_stay_until_finer_ones_come(plot):
+    plot.show_tokens(texts(4096))
+    values = np.full((256, 256), 0.25, dtype=np.float32)
+    plot.show_map(whole_map(4096, values=values, cell=(16, 16)))
+    plot._move(Viewport(100.0, 2000.0, 64.0))
+    stretched = plot.grab().toImage().pixelColor(middle(plot, 2010, 140).toPoint())
+    assert stretched.getRgb() == tuple(sequential_table(DARK.sequential)[128].tolist())
+    fine = np.zeros((64, 64), dtype=np.float32)
+    plot.show_map(whole_map(4096, queries=(2000, 2064), keys=(100, 164), values=fine))
+    assert colour_at(plot, 2010, 140).name() == DARK.surface
+    plot._move(Viewport(400.0, 2000.0, 64.0))  # where only the coarse one reaches
+    assert colour_at(plot, 2010, 440) == stretched
+
+
+def test_a_needle_is_seen_in_the_overview_of_a_very_long_text(plot):
+    plot.resize(420, 360)
+    plot.show_tokens(texts(131_072))
+    cell = plot.wanted().cell[0]
+    cells = -(-131_072 // cell)
+    values = np.zeros((cells, cells), dtype=np.float32)
+    values[cells * 3 // 4, cells // 3] = 0.9
+    plot.show_map(whole_map(131_072, values=values, cell=(cell, cell)))
+    image = plot.grab().toImage()
+    square = plot.layout_now().square.toRect()
+    loud = [
+        image.pixelColor(x, y).red()
+        for y in range(square.top(), square.bottom())
+        for x in range(square.left(), square.right())
+    ]
+    assert max(loud) > 230
+
+
+def test_old_rectangles_are_forgotten_beyond_a_bound(plot):
+    plot.show_tokens(texts(4000))
+    for first in range(0, 3000, 50):
+        one = np.zeros((20, 20), dtype=np.float32)
+        plot.show_map(whole_map(4000, queries=(first, first + 20), keys=(0, 20), values=one))
+    assert len(plot._layers.painted()) <= 24
 
 
 def test_zoomed_in_only_what_is_visible_is_wanted(plot):

@@ -24,7 +24,7 @@ from .hand import causal, click, gallery, mouse, profile, texts, wheel, whole_ma
 
 
 def plot_of(view):
-    return view.findChild(MapPlot)
+    return view.findChild(SideColumn).parentWidget().findChild(MapPlot)
 
 
 def cell(view, query, key):
@@ -167,11 +167,12 @@ def test_zooming_asks_once_for_what_is_visible(view, qtbot):
 
 
 def test_resizing_asks_for_the_pixels_there_are(view, qtbot):
-    before = view.wanted().rows
+    view.show_tokens(texts(700))
+    before = view.wanted().cell[0]
     with qtbot.waitSignal(view.range_wanted, timeout=1000) as told:
         view.resize(900, 640)
         view.grab()
-    assert told.args[0].rows > before
+    assert told.args[0].cell[0] < before
     assert told.args[0].whole
 
 

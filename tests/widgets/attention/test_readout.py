@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from widgets.attention.data import AttentionMap, RowProfile
-from widgets.attention.readout import cell_text, probability, score, sentence, value_at
+from widgets.attention.data import AttentionMap, CellValues, RowProfile, Stage
+from widgets.attention.readout import cell_text, probability, score, sentence, stage_text, value_at
 
 TEXTS = ["The", " king", " said", "\n"] * 600
 
@@ -50,29 +50,52 @@ def test_the_sentence_says_exactly_what_is_shown(changes, expected):
 
 
 def test_a_cell_of_the_profiles_query_is_read_in_full():
-    text = cell_text(shown(), TEXTS, query=2, key=1, rows=(None, profile()))
+    text = cell_text(shown(), TEXTS, query=2, key=1, row=profile())
     assert text == "query 2 “said” → key 1 “king”  p 0.588  content −1.03  position +2.77  rank 1"
 
 
 def test_a_cell_of_another_query_has_its_probability_only():
     for row in (None, profile(query=1), profile(head=4), profile(layer=0)):
-        assert cell_text(shown(), TEXTS, query=2, key=1, rows=(row,)) == "query 2 “said” → key 1 “king”  p 0.412"
+        assert cell_text(shown(), TEXTS, query=2, key=1, row=row) == "query 2 “said” → key 1 “king”  p 0.412"
+
+
+def test_the_cell_under_the_cursor_is_read_in_full_once_it_is_known():
+    cell = CellValues(
+        layer=5, head=3, query=2, key=1, probability=0.412, content=1.5, position=-0.25, rank=1234, seen=3
+    )  # fmt: skip
+    words = "query 2 “said” → key 1 “king”  p 0.412  content +1.50  position −0.25  rank 1,234"
+    assert cell_text(shown(), TEXTS, query=2, key=1, cell=cell) == words
+    assert "content" not in cell_text(shown(), TEXTS, query=2, key=0, cell=cell)
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        (Stage(64, 131_072, "bf16"), "64 of 131,072 rows, bf16"),
+        (Stage(131_072, 131_072, "bf16"), "every row, bf16"),
+        (Stage(64, 131_072, "float32"), "64 of 131,072 rows, float32"),
+        (Stage(8, 8, "float32"), "every row, float32, exact"),
+    ],
+)
+def test_only_every_row_in_float32_is_called_exact(stage, words):
+    assert stage_text(stage) == words
+    assert sentence(shown(stage=stage)).endswith(words)
 
 
 def test_a_score_is_named_as_what_it_is():
-    text = cell_text(shown(quantity="position"), TEXTS, query=2, key=0, rows=())
+    text = cell_text(shown(quantity="position"), TEXTS, query=2, key=0)
     assert text == "query 2 “said” → key 0 “The”  position +0.41"
 
 
 def test_a_masked_cell_is_called_masked():
-    text = cell_text(shown(), TEXTS, query=1, key=3, rows=())
+    text = cell_text(shown(), TEXTS, query=1, key=3)
     assert text == "query 1 “king” → key 3 “↵”  masked: this key comes later"
 
 
-def test_a_pooled_cell_names_all_its_tokens():
+def test_a_pooled_cell_is_said_to_be_one():
     pooled = shown(queries=(0, 2048), keys=(0, 2048), cell=(8, 8), values=np.full((256, 256), 0.5, dtype=np.float32))
-    text = cell_text(pooled, TEXTS, query=2044, key=17, rows=())
-    assert text == "queries 2,040–2,047 → keys 16–23  max p 0.500"
+    text = cell_text(pooled, TEXTS, query=2044, key=17)
+    assert text == "query 2044 “The” → key 17 “king”  max of 8 × 8: p 0.500"
 
 
 def test_a_value_is_found_by_its_tokens_and_nowhere_else():
@@ -84,7 +107,7 @@ def test_a_value_is_found_by_its_tokens_and_nowhere_else():
 
 
 def test_a_token_not_yet_in_the_map_has_no_value():
-    assert cell_text(shown(), TEXTS, query=5, key=4, rows=()) == "query 5 “king” → key 4 “The”"
+    assert cell_text(shown(), TEXTS, query=5, key=4) == "query 5 “king” → key 4 “The”"
 
 
 def test_small_probabilities_keep_two_digits():
