@@ -21,6 +21,7 @@ from model.engine.reopening import reopen
 from model.engine.reporter import CONGESTED_SECONDS
 from model.engine.runs import Engine
 from model.engine.verify import verify
+from model.engine.warm import warm_up
 from model.messages import (
     AggregateAttention,
     AskHeads,
@@ -95,8 +96,10 @@ def _put(command: Command, engine: Engine, agenda: Agenda, inbox: Inbox) -> None
         case Generate():
             agenda.add_run(Job(request, generate(command, engine, inbox)))
         case OpenCheckpoint():
+            warm_up()
             agenda.add_load(Job(request, opening(command, engine.keep_model)))
         case OpenRecording():
+            warm_up()
             agenda.add_run(Job(request, reopen(command, engine, inbox)))
         case Verify():
             agenda.add_run(Job(request, verify(command, engine)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.lenses import fold_plain
-from model.lenses.workers import scratch
+from model.lenses.workers import Room, scratch
 
 _made: dict[str, Any] = {}
 _making = threading.Lock()
@@ -39,20 +39,26 @@ def _module(name: str) -> Any:
 class Bins:
     """`most` and `total` [bins, queries] of scores, see `model.lenses.fold`; bin b holds keys from edges[b] on.
 
-    The arrays are the calling thread's own until it makes other bins.
+    The arrays lie in `room` until other bins are made there.
     """
 
     def __init__(
-        self, edges: NDArray[np.int64], query_Q: NDArray[np.int64], *, softmax: bool, adds: bool, device: torch.device
+        self,
+        edges: NDArray[np.int64],
+        query_Q: NDArray[np.int64],
+        *,
+        softmax: bool,
+        adds: bool,
+        device: torch.device,
+        room: Room,
     ) -> None:
         self.edges, self.query_Q = edges, query_Q
         self.count = int(np.searchsorted(edges[:-1], query_Q[-1], side="right"))  # bins that some query sees
         self._softmax, self._adds = softmax, adds
         self._compiled = None if device.type != "cpu" or kernels() is fold_plain else kernels()
         shape = (self.count, len(query_Q))
-        # The last block's arrays again: fresh memory costs more than what is done with it.
-        self._most = scratch("most", shape, dtype=torch.float32, device=device)
-        self._total = scratch("total", shape if softmax or adds else (1, 1), dtype=torch.float32, device=device)
+        self._most = room.array("most", shape, dtype=torch.float32, device=device)
+        self._total = room.array("total", shape if softmax or adds else (1, 1), dtype=torch.float32, device=device)
         if device.type == "cpu":
             self._most.numpy().fill(fold_plain.NOTHING)
             self._total.numpy().fill(0)

@@ -22,7 +22,7 @@ QUICK_PRODUCTS = 2**31  # a stage of less work than this on the way to a better 
 TOLD_SECONDS = 0.4
 MOST_CELLS = 2**22
 MOST_HEADS = 16
-QUERY_BATCH = 8 * QUERY_BLOCK  # queries projected in one go
+QUERY_BATCH = 2 * QUERY_BLOCK  # queries projected in one go
 
 Floats = NDArray[np.float32]
 
@@ -169,7 +169,7 @@ def pictures(heads: Sequence[HeadPicture], *, minus: Sequence[HeadPicture] = ())
     everyone = [*heads, *minus]
 
     def stage(*, final: bool = False) -> Stage:
-        values = np.stack([one.values() for one in heads])
+        values = np.stack([one.values() for one in heads]) if len(heads) > 1 else heads[0].values()[None]
         if minus:
             values -= np.stack([one.values() for one in minus])
         return Stage(values, min(one.rows_done for one in everyone), final)

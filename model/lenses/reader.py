@@ -52,12 +52,12 @@ class HeadReader:
         if config.query_temperature is not None:
             q_QX *= query_temperature(config.query_temperature, at).unsqueeze(1)
         table = rotations(config.rope, config.qk_rope_head_dim, self.device)
-        every = table.rows(0, int(tokens[-1]) + 1, length=self.recording.info.prompt_tokens)
+        turned = table.at(at, length=self.recording.info.prompt_tokens)
         # Checkpoints without latents have a query's rotated part first.
         split = self.content_width if self.has_latents else self.rope_width
         parts = q_QX[:, :split], q_QX[:, split:]
         content_QN, rope_QR = parts if self.has_latents else parts[::-1]
-        rotated = rotate(rope_QR.unsqueeze(1), every[at], interleaved=config.rope.interleaved)
+        rotated = rotate(rope_QR.unsqueeze(1), turned, interleaved=config.rope.interleaved)
         return torch.cat((content_QN, rotated.squeeze(1)), dim=1)
 
     @torch.no_grad()

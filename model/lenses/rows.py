@@ -13,6 +13,8 @@ from model.lenses.reader import Positions
 from model.lenses.scorer import KEY_BLOCK, QUERY_BLOCK, ROW_BYTES, Scorer
 from model.lenses.workers import ALL, scratch, together
 
+FEWEST = 8  # rows that a product is still worth
+
 Result = TypeVar("Result")
 
 
@@ -42,14 +44,13 @@ def rows(scorer: Scorer, query_Q: Positions) -> Rows:
 
 
 def batches(queries: Positions) -> list[Positions]:
-    """Ascending queries in batches that are few enough for one thread each."""
-    result, end = [], len(queries)
-    while end > 0:
-        bytes_each = 8 * (int(queries[end - 1]) + 1)
-        count = min(max(ROW_BYTES // ALL // bytes_each // 8 * 8, 8), QUERY_BLOCK // 2)
-        result.append(queries[max(end - count, 0) : end])
-        end -= count
-    return result[::-1]
+    """Ascending queries in batches that fit into memory for one thread each: about equal, as many for each thread."""
+    each = ROW_BYTES // ALL // (8 * (int(queries[-1]) + 1))
+    each = min(max(each, FEWEST), QUERY_BLOCK // 2)
+    count = -(-len(queries) // each)
+    if count > 1 or len(queries) >= ALL * FEWEST:
+        count = -(-count // ALL) * ALL
+    return np.array_split(queries, count)
 
 
 def in_turn(queries: Positions, work: Callable[[Positions], Result]) -> Iterator[Sequence[Result]]:

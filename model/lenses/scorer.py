@@ -12,7 +12,7 @@ from model.lens_messages import Arithmetic
 from model.lenses.arithmetic import DTYPES
 from model.lenses.kept import Kept
 from model.lenses.reader import HeadReader, Positions
-from model.lenses.workers import ALL, scratch, shares, together
+from model.lenses.workers import ALL, Room, scratch, shares, together
 from model.message import Quantity
 
 KEY_BLOCK = 1024  # keys of one product: with 256 queries its scores stay in the processor's caches
@@ -80,6 +80,7 @@ class Scorer:
         self._have = Growing(reader.width, self._dtype, reader.device)
         self._name = (reader.recording.info.run, reader.layer, reader.head, arithmetic)
         self.absorbed = True
+        self.room = Room()
 
     @property
     def normalisers(self) -> Normalisers:
@@ -154,7 +155,8 @@ class Scorer:
         return reader.keys(start, end, out=out, latents=self._latents())[:, reader.columns(quantity)]
 
     def rest(self) -> None:
-        """Let go of expanded keys, unless they are kept for the next view anyway."""
+        """Let go of expanded keys, unless they are kept for the next view anyway, and of what was in work."""
+        self.room = Room()
         self._have = Growing(self.reader.width, self._dtype, self.reader.device)
 
     def _latents(self) -> Tensor:

@@ -56,7 +56,7 @@ def walk(
     scorer: Scorer, q_QX: Tensor, query_Q: Positions, way: Plan, *, quantity: Quantity, softmax: bool, adds: bool
 ) -> Generator[None, None, Bins]:
     """Fold the scores of ascending queries into bins. `softmax` keeps what normalisers need, `adds` sums of scores."""
-    bins = Bins(way.edges, query_Q, softmax=softmax, adds=adds, device=q_QX.device)
+    bins = Bins(way.edges, query_Q, softmax=softmax, adds=adds, device=q_QX.device, room=scorer.room)
     last = int(query_Q[-1])
     groups = [group for group in way.groups if group[0][0] <= last]
     at, each = 0, max(int(PIECE_PRODUCTS // (q_QX.shape[0] * q_QX.shape[1])), KEY_BLOCK)

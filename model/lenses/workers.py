@@ -27,16 +27,27 @@ def together(parts: Sequence[Callable[[], Any]]) -> list[Any]:
     return [future.result() for future in futures]
 
 
+class Room:
+    """Arrays that are used again and again, since fresh memory often costs more than what is done with it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], Tensor] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], *, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """An array whose content lasts until the name is used again; another width replaces it."""
+        key = (name, shape[1:], dtype, device)
+        have = self._kept.get(key)
+        if have is None or have.shape[0] < shape[0]:
+            for other in [other for other in self._kept if other[0] == name]:
+                del self._kept[other]
+            have = self._kept[key] = torch.empty(shape, dtype=dtype, device=device)
+        return have[: shape[0]]
+
+
 def scratch(name: str, shape: tuple[int, ...], *, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """An array of this thread's own, of at least this shape, whose content lasts until the name is used again."""
-    kept: dict[tuple[Any, ...], Tensor] = _here.__dict__.setdefault("kept", {})
-    key = (name, len(shape), shape[1:], dtype, device)
-    have = kept.get(key)
-    if have is None or have.shape[0] < shape[0]:
-        for other in [other for other in kept if other[0] == name]:
-            del kept[other]
-        have = kept[key] = torch.empty(shape, dtype=dtype, device=device)
-    return have[: shape[0]]
+    """An array of the calling thread's own, for use within one piece of work: the next piece may be another's."""
+    room: Room = _here.__dict__.setdefault("room", Room())
+    return room.array(name, shape, dtype=dtype, device=device)
 
 
 def shares(count: int, weights: Sequence[int] | None = None) -> list[tuple[int, int]]:

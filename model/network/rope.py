@@ -85,8 +85,18 @@ class RotaryTable:
             return self._tables[first_long == start][start:end]
         return torch.cat((self._tables[0][start:first_long], self._tables[1][first_long:end]))
 
+    def at(self, positions: Tensor, *, length: int) -> Tensor:
+        """What `rows` has of some positions, complex64 [n, width / 2], without a table of all that come before."""
+        tables = [self._turned(one, positions.float()) for one in self._frequencies]
+        if len(tables) == 1:
+            return tables[0]
+        long = torch.clamp(positions + 1, min=length) > self._original
+        return torch.where(long[:, None], tables[1], tables[0])
+
     def _make(self, angles_R: Tensor, positions: int) -> Tensor:
-        position = torch.arange(positions, dtype=torch.float32, device=angles_R.device)
+        return self._turned(angles_R, torch.arange(positions, dtype=torch.float32, device=angles_R.device))
+
+    def _turned(self, angles_R: Tensor, position: Tensor) -> Tensor:
         angles_PR = torch.outer(position, angles_R)
         return torch.polar(torch.full_like(angles_PR, self._amplitude), angles_PR)
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from model.engine import threads
+from model.engine import serve, threads
 from tests.parity.tiny import make_checkpoint
 
 
@@ -24,4 +24,5 @@ def tiny(v2: tuple[Path, Any]) -> str:
 def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny products gain nothing from a second core and wait for it when others use it."""
     monkeypatch.setattr(threads, "ALL", 1)
+    monkeypatch.setattr(serve, "warm_up", lambda: None)  # a thread that outlives its test
     torch.set_num_threads(1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.config import RopeConfig, YarnConfig
+from model.config import LongRopeConfig, RopeConfig, YarnConfig
 from model.network.rope import RotaryTable, amplitude, frequencies, rotate, softmax_scale
 from tests.model.network.tiny import TINY
 
@@ -80,3 +80,14 @@ def test_the_table_grows_without_changing_what_it_said() -> None:
     before = table.rows(0, 100, length=100).clone()
     assert len(table.rows(1000, 1200, length=1200)) == 200
     assert torch.equal(table.rows(0, 100, length=100), before)
+
+
+@pytest.mark.parametrize("length", [3, 40])
+def test_single_positions_are_turned_as_in_the_table(length: int) -> None:
+    half = 4
+    longrope = LongRopeConfig((1.0,) * half, tuple(1.0 + i for i in range(half)), 16)
+    for rope in (RopeConfig(10_000.0), RopeConfig(10_000.0, longrope=longrope)):
+        table = RotaryTable(rope, 2 * half, torch.device("cpu"))
+        positions = torch.tensor([0, 5, 15, 16, 300])
+        every = table.rows(0, 301, length=length)
+        assert torch.equal(table.at(positions, length=length), every[positions])
