@@ -8,6 +8,7 @@ from typing import Any
 COMMANDS = {
     "train": "train the bundled model from text files",
     "publish": "write the checkpoint folder from a run's state, finished or still going",
+    "card": "write the model card again from the report",
     "speed": "measure a training step against its simplest version",
     "report": "measure a checkpoint folder on held-out text and print every figure",
     "study": "train MHA, GQA, MQA and MLA alike, to be compared",

@@ -1,8 +1,13 @@
-"""The model card: README.md of the checkpoint folder, written from the report."""
+"""`python -m model.training card DIR`: README.md of the checkpoint folder, written from its report."""
 
+import argparse
+import json
+from pathlib import Path
 from typing import Any
 
+from model.checkpoint.folder import read_checkpoint
 from model.config import ModelConfig
+from model.training.bars import Bar, bars
 
 HEADER = """\
 ---
@@ -64,13 +69,37 @@ EXERCISES = {
 }
 
 
-def card(config: ModelConfig, report: dict[str, Any], *, credit_lines: str, note: str = REPEATABLE) -> str:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `card` can be told."""
+    parser.add_argument("folder", type=Path, help="checkpoint folder with report.json and SOURCES.md")
+    parser.add_argument("--note", default=REPEATABLE, help="how exactly the run can be repeated")
+    parser.add_argument("--tried", default="", help="what was tried where a bar is missed")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Write the card again."""
+    write_card(options.folder, note=options.note, tried=options.tried)
+
+
+def write_card(folder: Path, *, note: str = REPEATABLE, tried: str = "") -> None:
+    """README.md from config.json, report.json and SOURCES.md of the folder."""
+    facts = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    sources = folder / "SOURCES.md"
+    credit_lines = credits_of(sources.read_text(encoding="utf-8")) if sources.exists() else ""
+    words = card(read_checkpoint(folder).config, facts, credit_lines=credit_lines, note=note, tried=tried)
+    (folder / "README.md").write_text(words, encoding="utf-8")
+
+
+def card(
+    config: ModelConfig, report: dict[str, Any], *, credit_lines: str, note: str = REPEATABLE, tried: str = ""
+) -> str:
     """The whole card. `credit_lines` are the credits that the corpus's licences ask for, word for word.
 
-    `note` says how exactly the run can be repeated.
+    `note` says how exactly the run can be repeated, `tried` what was done about bars that are missed.
     """
-    parts = [_header(config, report), _training(report, note), _held_out(report), _inside(report)]
-    return "\n".join([*parts, _exercises(report), _samples(report), LIMITS, SOURCES, credit_lines])
+    parts = [_header(config, report), _training(report, note), _held_out(report), _inside(report), _exercises(report)]
+    parts += [_short(bars(report), tried), _samples(report), LIMITS, SOURCES, credit_lines]
+    return "\n".join(part for part in parts if part)
 
 
 def credits_of(sources: str) -> str:
@@ -171,6 +200,14 @@ def _exercises(report: dict[str, Any]) -> str:
         for name, exam in report["exercises"].items()
     ]
     return "\n".join(["## Exercises", "", "| held-out | all right | tokens right |", "|---|---|---|", *lines, ""])
+
+
+def _short(bars: list[Bar], tried: str) -> str:
+    missed = [bar for bar in bars if not bar.holds]
+    if not missed:
+        return ""
+    lines = [f"- {bar.name}: {bar.figure:.3f}, aimed at {bar.sign} {bar.limit:g}" for bar in missed]
+    return "\n".join(["## Short of the aim", "", *lines, "", *([tried, ""] if tried else [])])
 
 
 def _samples(report: dict[str, Any]) -> str:

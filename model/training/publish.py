@@ -8,7 +8,7 @@ import torch
 
 from model.config import ModelConfig
 from model.training import corpus
-from model.training.card import REPEATABLE, card, credits_of
+from model.training.card import REPEATABLE, write_card
 from model.training.corpus import Domain
 from model.training.export import export, rounded, write_json
 from model.training.facts import training_facts
@@ -58,18 +58,13 @@ def describe(
     sequences: int = SEQUENCES_PER_DOMAIN,
     note: str = REPEATABLE,
 ) -> None:
-    """Report on the folder as it lies there, write the card from the report, copy sources and licences."""
-    asked = subject(out, domains)
-    facts = report(asked, out, sequences)
-    write_json(out / "report.json", facts)
-    sources = corpus_folder / "SOURCES.md"
-    text = sources.read_text(encoding="utf-8") if sources.exists() else ""
-    words = card(asked.decoder.config, facts, credit_lines=credits_of(text), note=note)
-    (out / "README.md").write_text(words, encoding="utf-8")
-    if text:
-        (out / "SOURCES.md").write_text(text, encoding="utf-8")
+    """Report on the folder as it lies there, copy sources and licences, write the card from all that."""
+    write_json(out / "report.json", report(subject(out, domains), out, sequences))
+    if (corpus_folder / "SOURCES.md").exists():
+        shutil.copyfile(corpus_folder / "SOURCES.md", out / "SOURCES.md")
     if (corpus_folder / "LICENSES").is_dir():
         _copy_files(corpus_folder / "LICENSES", out / "LICENSES")
+    write_card(out, note=note)
 
 
 def _copy_files(source: Path, target: Path) -> None:
