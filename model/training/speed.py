@@ -87,7 +87,7 @@ def _simplest(run: Run) -> Callable[[], object]:
             x_TD = F.embedding(ids_T, decoder.weights.embedding_VD)
             for index in range(run.config.layers):
                 x_TD, _, _ = decoder.layer(index, x_TD, Step(rotation_TR, mask_TK=None))
-            (F.cross_entropy(decoder.logits(x_TD), targets_T) / batch.sequences).backward()  # type: ignore[no-untyped-call]
+            (F.cross_entropy(decoder.logits(x_TD), targets_T) / batch.sequences).backward()
         torch.nn.utils.clip_grad_norm_(trained.values(), run.recipe.clip_norm)
         optimiser.step()
         optimiser.zero_grad()
