@@ -189,7 +189,7 @@ def _profile(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("decode", "prefill", "growth", "attention", "large", "table", "window"))
+    parser.add_argument("what", choices=("decode", "prefill", "growth", "attention", "fly", "large", "table", "window"))
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--checkpoint", metavar="DIR", type=path, help="checkpoint folder (default: the bundled model)")
     model.add_argument(
@@ -208,7 +208,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         "--tokens",
         type=numbers,
         metavar="N",
-        help="to generate (decode, window: 64, growth: 20000); lengths (prefill: 512,2048, attention: 8192,32768)",
+        help="to generate (decode, window: 64, growth: 20000); lengths (prefill: 512,2048, attention: 8192,32768; fly)",
     )
     parser.add_argument("--peer-llama", metavar="BIN", type=path, help="a llama-bench of llama.cpp, for decode")
     parser.add_argument("--peer-gguf", metavar="FILE", type=path, help="the same model for it")

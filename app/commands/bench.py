@@ -1,4 +1,4 @@
-"""`bench decode|prefill|growth|attention|…`: measured speed as JSON or text, never part of the tests."""
+"""`bench decode|prefill|growth|attention|fly|…`: measured speed as JSON or text, never part of the tests."""
 
 import tempfile
 from argparse import Namespace
@@ -28,6 +28,7 @@ TOKENS = {
     "growth": [20_000],
     "attention": [8192, 32_768],
     "large": [32],
+    "fly": [131_072],
     "window": [64],
     "table": [64],
 }
@@ -50,6 +51,8 @@ def run(options: Namespace) -> int:
         result = import_module("app.commands.bench_window").bench_window(
             checkpoint=options.checkpoint, tokens=tokens[0]
         )
+    elif options.what == "fly":
+        result = import_module("app.commands.bench_fly").bench_fly(checkpoint=options.checkpoint, tokens=tokens[0])
     elif options.what == "large":
         result = bench_large(folder=options.folder, tokens=tokens[0], budget=options.budget)
     elif options.what == "attention":
