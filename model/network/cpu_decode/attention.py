@@ -14,6 +14,7 @@ from model.network.cpu_decode.lanes import (
     add,
     exponential,
     get,
+    itemsize,
     larger,
     load,
     load_some,
@@ -23,18 +24,19 @@ from model.network.cpu_decode.lanes import (
     store,
     store_some,
 )
-from model.network.cpu_decode.linear import FLOAT32, add_scaled, fill
+from model.network.cpu_decode.linear import FLOAT32, add_scaled, fill, widen
 from model.network.cpu_decode.tables import Float, Kind, Room, Shape
 
-BLOCK = 64  # tokens scored before their values are read: their latents stay in the nearest cache
-TILE = 8  # tokens, and heads, whose sums are in registers at once
+BLOCK = 96  # most tokens that are scored before their values are read: their latents stay in a near cache
+TILE = 12  # tokens at once: as many sums as keep two multipliers busy and fit into sixteen registers
+HEADS = 4  # read at once, in two vectors of columns each, for the same reason
 SHORTEST_PIECE = 32
 
 
 @compiled
 def piece_floats(shape: Shape) -> int:
-    """Numbers that one piece writes: maxima, sums, scores of a block, and what it has read."""
-    return shape.lanes * (2 + BLOCK + shape.latent)
+    """Numbers that one piece writes: maxima, sums, scores and latents of a block, and what it has read."""
+    return shape.lanes * (2 + BLOCK + shape.latent) + BLOCK * (shape.latent + shape.rope)
 
 
 @compiled
@@ -44,59 +46,94 @@ def attend(kind: Kind, shape: Shape, room: Room, c_kv: int, k_rope: int, piece: 
     maxima = room.pieces + 4 * piece * piece_floats(shape)
     sums, scores = maxima + 4 * lanes, maxima + 8 * lanes
     read = scores + 4 * lanes * BLOCK
+    widened = read + 4 * lanes * shape.latent
     fill(maxima, lanes, np.float32(-math.inf))
     fill(sums, lanes, np.float32(0))
     fill(read, lanes * shape.latent, np.float32(0))
-    for start in range(first, last, BLOCK):
-        count = min(BLOCK, last - start)
+    blocks = (last - first + BLOCK - 1) // BLOCK
+    for block in range(blocks):
+        start = first + (last - first) * block // blocks
+        count = first + (last - first) * (block + 1) // blocks - start
+        latents = _in_float32(kind, c_kv, start, count, shape.latent, widened)
+        keys = _in_float32(kind, k_rope, start, count, shape.rope, widened + 4 * BLOCK * shape.latent)
         for group in range(0, lanes, LANES):
-            _score(kind, shape, room, c_kv, k_rope, start, count, scores, group)
+            _score_block(shape, room.queries, latents, keys, count, scores, group)
             _soften(shape, scores, maxima, sums, read, count, group)
-        for head in range(0, shape.heads, TILE):
-            for i in range(0, shape.latent, LANES):
-                _read(kind, shape, c_kv, start, count, scores, read, head, i)
+        for t in range(0, count, TILE):
+            _read_tile(shape, latents + 4 * t * shape.latent, min(TILE, count - t), scores + 4 * t * lanes, read)
 
 
 @compiled
-def _score(
-    kind: Kind, shape: Shape, room: Room, c_kv: int, k_rope: int, start: int, count: int, scores: int, group: int
-) -> None:
-    """scores[t, head] = query[:, head] · (latent, rotated key) of each token, for sixteen heads."""
-    lanes, whole = shape.lanes, count - count % TILE
-    for t in range(0, whole, TILE):
-        a = b = c = d = e = f = g = h = splat(np.float32(0))
-        for part in range(2):
-            cache, width = (c_kv, shape.latent) if part == 0 else (k_rope, shape.rope)
-            queries = room.queries + 4 * (group + part * shape.latent * lanes)
-            row = (start + t) * width
-            for i in range(width):
-                query = load(queries, i * lanes, FLOAT32)
-                a = multiply_add(splat(get(cache, row + i, kind)), query, a)
-                b = multiply_add(splat(get(cache, row + width + i, kind)), query, b)
-                c = multiply_add(splat(get(cache, row + 2 * width + i, kind)), query, c)
-                d = multiply_add(splat(get(cache, row + 3 * width + i, kind)), query, d)
-                e = multiply_add(splat(get(cache, row + 4 * width + i, kind)), query, e)
-                f = multiply_add(splat(get(cache, row + 5 * width + i, kind)), query, f)
-                g = multiply_add(splat(get(cache, row + 6 * width + i, kind)), query, g)
-                h = multiply_add(splat(get(cache, row + 7 * width + i, kind)), query, h)
-        at = t * lanes + group
-        store(scores, at, a)
-        store(scores, at + lanes, b)
-        store(scores, at + 2 * lanes, c)
-        store(scores, at + 3 * lanes, d)
-        store(scores, at + 4 * lanes, e)
-        store(scores, at + 5 * lanes, f)
-        store(scores, at + 6 * lanes, g)
-        store(scores, at + 7 * lanes, h)
-    for t in range(whole, count):
-        a = splat(np.float32(0))
-        for part in range(2):
-            cache, width = (c_kv, shape.latent) if part == 0 else (k_rope, shape.rope)
-            queries = room.queries + 4 * (group + part * shape.latent * lanes)
-            for i in range(width):
-                each = splat(get(cache, (start + t) * width + i, kind))
-                a = multiply_add(each, load(queries, i * lanes, FLOAT32), a)
-        store(scores, t * lanes + group, a)
+def _in_float32(kind: Kind, cache: int, first: int, count: int, width: int, widened: int) -> int:
+    """Where the rows of some tokens are as float32: where they are, or widened into memory of our own."""
+    if itemsize(kind) == 4:
+        return cache + 4 * first * width
+    widen(kind, cache, first * width, widened, count * width)
+    return widened
+
+
+@compiled
+def _score_block(shape: Shape, queries: int, latents: int, keys: int, count: int, scores: int, group: int) -> None:
+    """scores[t, head] of `count` tokens for LANES heads."""
+    queries += 4 * group * (shape.latent + shape.rope)
+    scores += 4 * group
+    latent, rope, lanes = 4 * shape.latent, 4 * shape.rope, 4 * shape.lanes
+    if count < TILE:
+        for t in range(count):
+            _score_one(shape, queries, latents + t * latent, keys + t * rope, scores + t * lanes)
+        return
+    for start in range(0, count, TILE):
+        # The last tile starts early enough to be whole; what it scores again comes out the same.
+        t = min(start, count - TILE)
+        _score(shape, queries, latents + t * latent, keys + t * rope, scores + t * lanes)
+
+
+@compiled
+def _score(shape: Shape, queries: int, latents: int, keys: int, scores: int) -> None:
+    """scores[t, head] = query[:, head] · (latent, rotated key) for TILE tokens and LANES heads."""
+    a = b = c = d = e = f = g = h = m = n = o = p = splat(np.float32(0))
+    for part in range(2):
+        cache, width = (latents, shape.latent) if part == 0 else (keys, shape.rope)
+        for i in range(width):
+            query = load(queries, i * LANES, FLOAT32)
+            a = multiply_add(splat(get(cache, i, FLOAT32)), query, a)
+            b = multiply_add(splat(get(cache, width + i, FLOAT32)), query, b)
+            c = multiply_add(splat(get(cache, 2 * width + i, FLOAT32)), query, c)
+            d = multiply_add(splat(get(cache, 3 * width + i, FLOAT32)), query, d)
+            e = multiply_add(splat(get(cache, 4 * width + i, FLOAT32)), query, e)
+            f = multiply_add(splat(get(cache, 5 * width + i, FLOAT32)), query, f)
+            g = multiply_add(splat(get(cache, 6 * width + i, FLOAT32)), query, g)
+            h = multiply_add(splat(get(cache, 7 * width + i, FLOAT32)), query, h)
+            m = multiply_add(splat(get(cache, 8 * width + i, FLOAT32)), query, m)
+            n = multiply_add(splat(get(cache, 9 * width + i, FLOAT32)), query, n)
+            o = multiply_add(splat(get(cache, 10 * width + i, FLOAT32)), query, o)
+            p = multiply_add(splat(get(cache, 11 * width + i, FLOAT32)), query, p)
+        queries += 4 * shape.latent * LANES
+    lanes = shape.lanes
+    store(scores, 0, a)
+    store(scores, lanes, b)
+    store(scores, 2 * lanes, c)
+    store(scores, 3 * lanes, d)
+    store(scores, 4 * lanes, e)
+    store(scores, 5 * lanes, f)
+    store(scores, 6 * lanes, g)
+    store(scores, 7 * lanes, h)
+    store(scores, 8 * lanes, m)
+    store(scores, 9 * lanes, n)
+    store(scores, 10 * lanes, o)
+    store(scores, 11 * lanes, p)
+
+
+@compiled
+def _score_one(shape: Shape, queries: int, latents: int, keys: int, scores: int) -> None:
+    """The same for one token."""
+    a = splat(np.float32(0))
+    for part in range(2):
+        cache, width = (latents, shape.latent) if part == 0 else (keys, shape.rope)
+        for i in range(width):
+            a = multiply_add(splat(get(cache, i, FLOAT32)), load(queries, i * LANES, FLOAT32), a)
+        queries += 4 * shape.latent * LANES
+    store(scores, 0, a)
 
 
 @compiled
@@ -126,42 +163,65 @@ def _soften(shape: Shape, scores: int, maxima: int, sums: int, read: int, count:
 def scale(x: int, factor: Float, width: int) -> None:
     """x[i] *= factor."""
     factors = splat(factor)
-    for i in range(0, width, LANES):
-        rest = min(LANES, width - i)
-        store_some(x, i, rest, multiply(load_some(x, i, rest, FLOAT32), factors))
+    for i in range(0, width - LANES + 1, LANES):
+        store(x, i, multiply(load(x, i, FLOAT32), factors))
+    rest = width % LANES
+    if rest:
+        store_some(x, width - rest, rest, multiply(load_some(x, width - rest, rest, FLOAT32), factors))
 
 
 @compiled
-def _read(
-    kind: Kind, shape: Shape, c_kv: int, start: int, count: int, scores: int, read: int, head: int, i: int
-) -> None:
-    """read[head, i …] += Σ score[t, head] · latent[t, i …] for eight heads and sixteen columns."""
+def _read_tile(shape: Shape, latents: int, count: int, scores: int, read: int) -> None:
+    """read[head] += Σ score[t, head] · latent[t] of a tile, for all heads: its latents stay in the nearest cache."""
+    whole = shape.latent - shape.latent % (2 * LANES)
+    for i in range(0, whole, 2 * LANES):
+        for head in range(0, shape.heads, HEADS):
+            _read(shape, latents, count, scores, read, head, i)
+    for i in range(whole, shape.latent, LANES):
+        for head in range(shape.heads):
+            _read_rest(shape, latents, count, scores, read, head, i)
+
+
+@compiled
+def _read(shape: Shape, latents: int, count: int, scores: int, read: int, head: int, i: int) -> None:
+    """read[head, i …] += Σ score[t, head] · latent[t, i …] for HEADS heads and two vectors of columns."""
     width, lanes = shape.latent, shape.lanes
-    rest = min(LANES, width - i)
     at = head * width + i
-    a, b = load_some(read, at, rest, FLOAT32), load_some(read, at + width, rest, FLOAT32)
-    c, d = load_some(read, at + 2 * width, rest, FLOAT32), load_some(read, at + 3 * width, rest, FLOAT32)
-    e, f = load_some(read, at + 4 * width, rest, FLOAT32), load_some(read, at + 5 * width, rest, FLOAT32)
-    g, h = load_some(read, at + 6 * width, rest, FLOAT32), load_some(read, at + 7 * width, rest, FLOAT32)
+    a, b = load(read, at, FLOAT32), load(read, at + LANES, FLOAT32)
+    c, d = load(read, at + width, FLOAT32), load(read, at + width + LANES, FLOAT32)
+    e, f = load(read, at + 2 * width, FLOAT32), load(read, at + 2 * width + LANES, FLOAT32)
+    g, h = load(read, at + 3 * width, FLOAT32), load(read, at + 3 * width + LANES, FLOAT32)
     for t in range(count):
-        row, score = (start + t) * width + i, t * lanes + head
-        each = load(c_kv, row, kind) if rest == LANES else load_some(c_kv, row, rest, kind)
-        a = multiply_add(splat(get(scores, score, FLOAT32)), each, a)
-        b = multiply_add(splat(get(scores, score + 1, FLOAT32)), each, b)
-        c = multiply_add(splat(get(scores, score + 2, FLOAT32)), each, c)
-        d = multiply_add(splat(get(scores, score + 3, FLOAT32)), each, d)
-        e = multiply_add(splat(get(scores, score + 4, FLOAT32)), each, e)
-        f = multiply_add(splat(get(scores, score + 5, FLOAT32)), each, f)
-        g = multiply_add(splat(get(scores, score + 6, FLOAT32)), each, g)
-        h = multiply_add(splat(get(scores, score + 7, FLOAT32)), each, h)
+        row, score = t * width + i, t * lanes + head
+        one, two = load(latents, row, FLOAT32), load(latents, row + LANES, FLOAT32)
+        power = splat(get(scores, score, FLOAT32))
+        a, b = multiply_add(power, one, a), multiply_add(power, two, b)
+        power = splat(get(scores, score + 1, FLOAT32))
+        c, d = multiply_add(power, one, c), multiply_add(power, two, d)
+        power = splat(get(scores, score + 2, FLOAT32))
+        e, f = multiply_add(power, one, e), multiply_add(power, two, f)
+        power = splat(get(scores, score + 3, FLOAT32))
+        g, h = multiply_add(power, one, g), multiply_add(power, two, h)
+    store(read, at, a)
+    store(read, at + LANES, b)
+    store(read, at + width, c)
+    store(read, at + width + LANES, d)
+    store(read, at + 2 * width, e)
+    store(read, at + 2 * width + LANES, f)
+    store(read, at + 3 * width, g)
+    store(read, at + 3 * width + LANES, h)
+
+
+@compiled
+def _read_rest(shape: Shape, latents: int, count: int, scores: int, read: int, head: int, i: int) -> None:
+    """The same for one head and at most one vector of columns."""
+    rest = min(LANES, shape.latent - i)
+    at = head * shape.latent + i
+    a = load_some(read, at, rest, FLOAT32)
+    for t in range(count):
+        power = splat(get(scores, t * shape.lanes + head, FLOAT32))
+        a = multiply_add(power, load_some(latents, t * shape.latent + i, rest, FLOAT32), a)
     store_some(read, at, rest, a)
-    store_some(read, at + width, rest, b)
-    store_some(read, at + 2 * width, rest, c)
-    store_some(read, at + 3 * width, rest, d)
-    store_some(read, at + 4 * width, rest, e)
-    store_some(read, at + 5 * width, rest, f)
-    store_some(read, at + 6 * width, rest, g)
-    store_some(read, at + 7 * width, rest, h)
 
 
 @compiled

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import config, njit, types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
@@ -18,7 +19,8 @@ from model.network.cpu_decode.cache_folder import cache_folder
 
 Build = Callable[[ir.IRBuilder, list[ir.Value], Any], ir.Value | None]
 
-LANES = 16
+# As many float32 as a vector register holds: with more, the sums that a loop keeps in registers no longer fit there.
+LANES = 16 if get_host_cpu_features().get("avx512f") else 8
 
 
 def _sources() -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from model.network.cpu_decode.attention import merge
-from model.network.cpu_decode.compiled import compiled, entry
+from model.network.cpu_decode.compiled import LANES, compiled, entry
 from model.network.cpu_decode.jobs import (
     ABSORB,
     ATTEND,
@@ -169,15 +169,16 @@ def _rotate(shape: Shape, call: Call, x: int) -> None:
 def _queries(shape: Shape, room: Room, call: Call) -> None:
     """What is multiplied with the cache's rows: one lane per head, scaled for the softmax."""
     factor = np.float32(shape.scale * call.temperature)
+    rows = shape.latent + shape.rope
     for head in range(shape.heads):
+        at = head // LANES * LANES * rows + head % LANES
         for i in range(shape.latent):
             value = get(room.latent_queries, head * shape.latent + i, FLOAT32)
-            put(room.queries, i * shape.lanes + head, value * factor, FLOAT32)
+            put(room.queries, at + i * LANES, value * factor, FLOAT32)
         rotated = room.q + 4 * (head * (shape.nope + shape.rope) + shape.nope)
         _rotate(shape, call, rotated)
         for i in range(shape.rope):
-            value = get(rotated, i, FLOAT32)
-            put(room.queries, (shape.latent + i) * shape.lanes + head, value * factor, FLOAT32)
+            put(room.queries, at + (shape.latent + i) * LANES, get(rotated, i, FLOAT32) * factor, FLOAT32)
 
 
 @compiled

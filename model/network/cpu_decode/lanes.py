@@ -1,6 +1,6 @@
-"""Sixteen float32 numbers at a time, read from and written to addresses.
+"""LANES float32 numbers at a time, read from and written to addresses.
 
-LLVM turns them into whatever registers the processor has. Weights are read where they are: an argument
+LLVM turns them into the processor's vector registers. Weights are read where they are: an argument
 called `kind` is any float32 (the memory holds float32) or any uint16 (it holds bfloat16). Indices count elements.
 """
 
@@ -48,7 +48,7 @@ def _within(builder: Any, count: Any) -> Any:
 
 @operation(lanes_type, INTEGER, INTEGER, ANY)
 def load(builder: Any, values: list[Any], kinds: Any) -> Any:
-    """(address, index, kind): sixteen neighbours from `index` on."""
+    """(address, index, kind): LANES neighbours from `index` on."""
     element = _element(kinds[2])
     place = _place(builder, values[0], values[1], element, ir.VectorType(element, LANES))
     return _widened(builder, builder.load(place, align=2 if element == I16 else 4), kinds[2])
@@ -60,7 +60,7 @@ def load_some(builder: Any, values: list[Any], kinds: Any) -> Any:
     element = _element(kinds[3])
     several = ir.VectorType(element, LANES)
     place = _place(builder, values[0], values[1], element, several)
-    name = "llvm.masked.load.v16i16.p0" if element == I16 else "llvm.masked.load.v16f32.p0"
+    name = f"llvm.masked.load.v{LANES}{'i16' if element == I16 else 'f32'}.p0"
     align = ir.Constant(I32, 2 if element == I16 else 4)
     nothing = ir.Constant(several, [0] * LANES)
     read = _call(builder, name, several, [place, align, _within(builder, values[2]), nothing])
@@ -69,7 +69,7 @@ def load_some(builder: Any, values: list[Any], kinds: Any) -> Any:
 
 @operation(types.void, INTEGER, INTEGER, lanes_type)
 def store(builder: Any, values: list[Any], _kinds: Any) -> None:
-    """(address, index, lanes): write sixteen float32."""
+    """(address, index, lanes): write LANES float32."""
     builder.store(values[2], _place(builder, values[0], values[1], F32, vector), align=4)
 
 
@@ -78,7 +78,7 @@ def store_some(builder: Any, values: list[Any], _kinds: Any) -> None:
     """(address, index, count, lanes): write the first `count`."""
     place = _place(builder, values[0], values[1], F32, vector)
     masked = [values[3], place, ir.Constant(I32, 4), _within(builder, values[2])]
-    _call(builder, "llvm.masked.store.v16f32.p0", ir.VoidType(), masked)
+    _call(builder, f"llvm.masked.store.v{LANES}f32.p0", ir.VoidType(), masked)
 
 
 @operation(FLOAT, INTEGER, INTEGER, ANY)
@@ -132,7 +132,7 @@ def splat(builder: Any, values: list[Any], _kinds: Any) -> Any:
 @operation(lanes_type, lanes_type, lanes_type, lanes_type)
 def multiply_add(builder: Any, values: list[Any], _kinds: Any) -> Any:
     """(a, b, c): a · b + c."""
-    return _call(builder, "llvm.fmuladd.v16f32", vector, values)
+    return _call(builder, f"llvm.fmuladd.v{LANES}f32", vector, values)
 
 
 @operation(lanes_type, lanes_type, lanes_type)
@@ -163,7 +163,9 @@ def larger(builder: Any, values: list[Any], _kinds: Any) -> Any:
 def total(builder: Any, values: list[Any], _kinds: Any) -> Any:
     """(a): the sum of all lanes."""
     lanes = values[0]
-    for half in (8, 4, 2, 1):
+    half = LANES
+    while half > 1:
+        half //= 2
         order = [(lane + half) % LANES for lane in range(LANES)]
         lanes = builder.fadd(lanes, builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(I32, LANES), order)))
     return builder.extract_element(lanes, ir.Constant(I32, 0))
@@ -180,12 +182,12 @@ def exponential(builder: Any, values: list[Any], _kinds: Any) -> Any:
         return ir.Constant(vector, [value] * LANES)
 
     def fused(a: Any, b: Any, c: Any) -> Any:
-        return _call(builder, "llvm.fmuladd.v16f32", vector, [a, b, c])
+        return _call(builder, f"llvm.fmuladd.v{LANES}f32", vector, [a, b, c])
 
     x = values[0]
     for bound, sign in ((87.3125, ">"), (-87.3125, "<")):
         x = builder.select(builder.fcmp_ordered(sign, x, all_lanes(bound)), all_lanes(bound), x)
-    n = _call(builder, "llvm.rint.v16f32", vector, [builder.fmul(x, all_lanes(1.44269502162933349609375))])
+    n = _call(builder, f"llvm.rint.v{LANES}f32", vector, [builder.fmul(x, all_lanes(1.44269502162933349609375))])
     r = fused(n, all_lanes(-0.693359375), x)
     r = fused(n, all_lanes(2.12194440054690583e-4), r)
     y = all_lanes(1.98756915e-4)

@@ -22,7 +22,7 @@ from model.network.cpu_decode.lanes import (
     store_some,
     total,
 )
-from model.network.cpu_decode.tables import Float, Kind
+from model.network.cpu_decode.tables import Float, Kind, Lanes
 
 FLOAT32 = np.float32(0)
 STRIDE = 4 * LANES
@@ -70,6 +70,15 @@ def fill(y: int, width: int, value: Float) -> None:
 
 
 @compiled
+def widen(kind: Kind, x: int, start: int, y: int, width: int) -> None:
+    """y[i] = x[start + i] as float32."""
+    for i in range(0, width - LANES + 1, LANES):
+        store(y, i, load(x, start + i, kind))
+    for i in range(width - width % LANES, width):
+        put(y, i, get(x, start + i, kind), FLOAT32)
+
+
+@compiled
 def add_scaled(kind: Kind, x: int, start: int, factor: Float, y: int, width: int) -> None:
     """y[i] += factor · x[start + i]."""
     factors = splat(factor)
@@ -87,10 +96,18 @@ def normalise(x: int, weight: int, y: int, width: int, epsilon: Float, factor: F
     """RMSNorm times `factor`: y = factor · weight · x / √(mean x² + ε). y may be x."""
     mean = dot(FLOAT32, x, 0, x, width) / np.float32(width)
     factors = splat(np.float32(factor) / np.sqrt(mean + np.float32(epsilon)))
-    for i in range(0, width, LANES):
-        rest = min(LANES, width - i)
+    for i in range(0, width - LANES + 1, LANES):
+        store(y, i, multiply(multiply(load(x, i, FLOAT32), load(weight, i, FLOAT32)), factors))
+    rest = width % LANES
+    if rest:
+        i = width - rest
         product = multiply(load_some(x, i, rest, FLOAT32), load_some(weight, i, rest, FLOAT32))
         store_some(y, i, rest, multiply(product, factors))
+
+
+@compiled
+def _silu(x: Lanes) -> Lanes:
+    return divide(x, add(splat(np.float32(1)), exponential(multiply(x, splat(np.float32(-1))))))
 
 
 @compiled
@@ -99,12 +116,11 @@ def gated(
 ) -> None:
     """y = silu(gate x) · up x for rows first … last − 1; silu(g) = g / (1 + e^−g)."""
     rows(kind, gate, gate_bias, x, y, first, last, width)
-    ones = splat(np.float32(1))
-    for start in range(first, last, LANES):
-        count = min(LANES, last - start)
-        gates = load_some(y, start, count, FLOAT32)
-        powers = exponential(multiply(gates, splat(np.float32(-1))))
-        store_some(y, start, count, divide(gates, add(ones, powers)))
+    for start in range(first, last - LANES + 1, LANES):
+        store(y, start, _silu(load(y, start, FLOAT32)))
+    rest = (last - first) % LANES
+    if rest:
+        store_some(y, last - rest, rest, _silu(load_some(y, last - rest, rest, FLOAT32)))
     for row in range(first, last):
         value = dot(kind, up, row * width, x, width)
         put(y, row, get(y, row, FLOAT32) * (value + get(up_bias, row, FLOAT32) if up_bias else value), FLOAT32)

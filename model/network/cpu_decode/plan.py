@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.config import LATENT_NORM_EPS, RouterConfig
 from model.network.cpu_decode import tables as at
-from model.network.cpu_decode.attention import BLOCK
+from model.network.cpu_decode.attention import piece_floats
 from model.network.cpu_decode.compiled import LANES
 from model.network.cpu_decode.jobs import PIECES_PER_THREAD, SHARED_INTEGERS
 from model.network.cpu_decode.tables import Kind, Room, Shape, record
@@ -19,6 +19,7 @@ from model.network.decoder import Decoder
 from model.network.weights import AttentionWeights, FeedForward, LayerWeights, Linear
 
 KINDS: dict[torch.dtype, Kind] = {torch.float32: np.float32(0), torch.bfloat16: np.uint16(0)}
+LINE = 16  # float32 of a line of the processor's caches
 NO_ROUTER = RouterConfig("greedy", "softmax", 0, 0)
 
 
@@ -210,7 +211,7 @@ def _room(addresses: Addresses, shape: Shape, shared: NDArray[np.int64], *, inne
         "kv_a": shape.latent + shape.rope,
         "latent_queries": shape.heads * shape.latent,
         "queries": (shape.latent + shape.rope) * shape.lanes,
-        "pieces": pieces * shape.lanes * (2 + BLOCK + shape.latent),
+        "pieces": pieces * piece_floats(shape),
         "read": shape.heads * shape.latent,
         "attended": shape.heads * shape.value,
         "hidden": shape.chosen * shape.expert_width + inner,
@@ -219,9 +220,9 @@ def _room(addresses: Addresses, shape: Shape, shared: NDArray[np.int64], *, inne
         "late": shape.hidden,
         "router": 3 * shape.experts,
     }
-    padded = [-(-size // LANES) * LANES for size in sizes.values()]
-    memory = np.zeros(sum(padded) + LANES, dtype=np.float32)
+    padded = [-(-size // LINE) * LINE for size in sizes.values()]
+    memory = np.zeros(sum(padded) + LINE, dtype=np.float32)
     addresses.kept.append(memory)
-    first = -(-memory.ctypes.data // 64) * 64
+    first = -(-memory.ctypes.data // (4 * LINE)) * 4 * LINE
     starts = [first + 4 * sum(padded[:index]) for index in range(len(padded))]
     return Room(**dict(zip(sizes, starts, strict=True)), shared=shared.ctypes.data)

@@ -7,6 +7,7 @@ import numpy as np
 # What stands for the dtype of weights, cache and query source in the kernels: any float32, or any uint16 for bfloat16.
 Kind = np.float32 | np.uint16
 Float = np.float32 | float  # float32 in the kernels
+Lanes = Any  # a vector register of float32
 
 
 class Shape(NamedTuple):
@@ -55,8 +56,8 @@ class Room(NamedTuple):
     q: int
     kv_a: int
     latent_queries: int  # [H, C]
-    queries: int  # [C + R, lanes], scaled: what is multiplied with the cache's rows
-    pieces: int  # per piece: maxima [lanes], sums [lanes], scores [BLOCK, lanes], read [lanes, C]
+    queries: int  # [lanes / LANES, C + R, LANES], scaled: what is multiplied with the cache's rows
+    pieces: int  # per piece: what `attention.piece_floats` says
     read: int  # [H, C]
     attended: int  # [H, V]
     hidden: int  # widest inner activation of all feed-forwards of a layer, side by side
