@@ -29,6 +29,7 @@ from model.shapes import parameters_active
 
 CHUNK_TOKENS = (512, 1024)  # more where a layer of them is soon done: each chunk restores the keys before it again
 LAYER_PRODUCTS = 2**30  # soon done: multiplications of some ten milliseconds
+HEAD_TOKENS = 128  # of a prompt's chunk, whose logits are made at once
 SMALLEST_CHUNK = 64  # below this the weights are read more often than they are used
 LOGITS_ELEMENTS = 2**25  # of one chunk: 128 MB in float32
 
@@ -80,6 +81,7 @@ class Generation:
         self.decode_seconds = 0.0
         self.decoded = 0
         self._computed = 0.0  # seconds of the prefill so far
+        self._fed_log_probability = np.empty(1)
         self._command = command
         self._model = model
         self._decoder = model.decoder
@@ -113,13 +115,12 @@ class Generation:
         for start in range(0, len(ids), size):
             part = ids[start : start + size]
             began = self._computed
-            logits_TV = yield from self._layers(
-                self._decoder.stepping(self._tensor(part), self.cache, probe=probe, logits="all", length=len(ids))
+            states_TD = yield from self._layers(
+                self._decoder.stepping(self._tensor(part), self.cache, probe=probe, logits="states", length=len(ids))
             )
             wanted = start + size >= len(ids) and self._command.max_new_tokens > 0
             with self._timed(), torch.inference_mode():
-                log_probability = _prompt_log_probability(before, logits_TV, part)
-                before = logits_TV[-1]
+                log_probability, before, logits_TV = self._told(states_TD, part, before)
                 choice = self._choose(before) if wanted else NOTHING_CHOSEN
             step = self._row(choice, self._computed - began, decode=False)
             with self._timed():
@@ -130,13 +131,28 @@ class Generation:
                     texts=self._model.pieces(part),
                     log_probability=log_probability.numpy(),
                     step=step,
-                    logits=logits_TV if self._command.keep_logits else None,
+                    logits=logits_TV,
                 )
             self.prefill_seconds = self._computed
             self._last = choice
             if wanted:
                 self._check()
             yield self._reporter.due()
+
+    def _told(self, states_TD: Tensor, ids: list[int], before_V: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probabilities [T] of these tokens, the last one's logits [V], and all logits [T, V] if they are kept.
+
+        A few rows of logits at a time stay in the processor's caches while the softmax goes over them.
+        """
+        values, kept = [], []
+        for first in range(0, len(ids), HEAD_TOKENS):
+            logits_TV = self._decoder.logits(states_TD[first : first + HEAD_TOKENS])
+            values.append(_prompt_log_probability(before_V, logits_TV, ids[first : first + HEAD_TOKENS]))
+            before_V = logits_TV[-1].clone()  # not a view, which would keep all rows
+            if self._command.keep_logits:
+                kept.append(logits_TV)
+        assert before_V is not None
+        return torch.cat(values), before_V, torch.cat(kept) if kept else None
 
     def _layers(self, pieces: Generator[None, None, Tensor]) -> Generator[Event | None, None, Tensor]:
         """One layer after the other, so that a large model's prompt can be stopped and questions come in between."""
@@ -146,8 +162,8 @@ class Generation:
                 try:
                     next(pieces)
                 except StopIteration as finished:
-                    logits_TV: Tensor = finished.value
-                    return logits_TV
+                    states_TD: Tensor = finished.value
+                    return states_TD
             yield None
 
     @contextmanager
@@ -186,12 +202,13 @@ class Generation:
             logits_1V = self._decode_step(ids, self.cache, probe=self._decode_probe)
             self._last = self._choose(logits_1V[0])
         step = self._row(self._last, time.perf_counter() - began, decode=True)
+        self._fed_log_probability[0] = fed.log_probability
         self._recorder.append(
             self._decode_probe,
             self.cache,
             ids=[fed.token],
             texts=self._model.pieces([fed.token]),
-            log_probability=np.full(1, fed.log_probability),
+            log_probability=self._fed_log_probability,
             step=step,
             logits=logits_1V if self._command.keep_logits else None,
         )

@@ -61,8 +61,8 @@ class KvCache:
 
     def used_bytes(self) -> int:
         """Bytes of the valid tokens."""
-        row = self.first_LTX[:, :1].numel() + self.second_LTY[:, :1].numel() if self.capacity else 0
-        return self.length * row * self.first_LTX.element_size()
+        layers, _, width = self.first_LTX.shape
+        return self.length * layers * (width + self.second_LTY.shape[2]) * self.first_LTX.element_size()
 
     def measured_bytes(self) -> int:
         """Bytes of the storages that really hold the cache, the reserve included."""

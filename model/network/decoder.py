@@ -85,10 +85,13 @@ class Decoder:
         *,
         probe: Probe[Tensor] | None = None,
         absorbed: bool = False,
-        logits: Literal["last", "all"] = "last",
+        logits: Literal["last", "all", "states"] = "last",
         length: int | None = None,
     ) -> Generator[None, None, Tensor]:
-        """A step that pauses behind every layer. Dropped half way it leaves the cache as it was."""
+        """A step that pauses behind every layer. Dropped half way it leaves the cache as it was.
+
+        With "states" it returns what `logits` takes, [T, D]: of a long prompt the logits are better made bit by bit.
+        """
         tokens, start = len(ids_T), cache.length
         cache.reserve(tokens)
         step = Step(
@@ -109,7 +112,7 @@ class Decoder:
         cache.advance(tokens)
         if probe is not None:
             _report(probe, traces, tokens)
-        return self.logits(x_TD[-1:] if logits == "last" else x_TD)
+        return x_TD if logits == "states" else self.logits(x_TD[-1:] if logits == "last" else x_TD)
 
     def embed(self, ids_T: Tensor) -> Tensor:
         """What the first layer gets, [T, D]."""
