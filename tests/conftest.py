@@ -5,6 +5,11 @@ import socket
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more of the machine's other work than of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Tiny models are fastest on one thread, and threads that wait for one another suffer most beside other work.

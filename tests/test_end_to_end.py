@@ -90,7 +90,7 @@ def test_a_killed_engine_leaves_everything_shown_and_a_restart_runs_again(runnin
     wait_until(lambda: session.state.run is not None and session.state.run.tokens > 30, what="some tokens")
     wait_until(lambda: session.state.shown.attention is not None, what="a map")
     os.kill(session.process_id(), signal.SIGKILL)
-    wait_until(lambda: session.state.engine == "dead", what="the death to be noticed", seconds=2.0)
+    wait_until(lambda: session.state.engine == "dead", what="the death to be noticed")
     kept = session.state.run
     assert kept.tokens > 30
     assert len(kept.column("ids")) == kept.tokens

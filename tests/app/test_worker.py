@@ -14,7 +14,7 @@ from model.messages import Describe, Heartbeat, Shutdown, decode_event
 from tests.parity.tiny import make_checkpoint
 
 ROOT = Path(__file__).parents[2]
-DEATH_SECONDS = 2.0
+DEATH_SECONDS = 30.0  # at most: what waits for it goes on at once
 
 # A window that does what `{commands}` says and tells its engine's process id at the event `{moment}`.
 WINDOW = """

@@ -1,7 +1,6 @@
 """Cases 26 to 28 and 30: a tokenizer that fails costs text prompts and nothing else; two templates are told of."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,9 +69,7 @@ FAILING: dict[str, Alter] = {
 @pytest.mark.parametrize("name", FAILING)
 def test_a_tokenizer_that_fails_leaves_token_ids_and_a_note(name: str, tmp_path: Path) -> None:
     write(tmp_path, FAILING[name])
-    began = time.monotonic()
     tokenizer, notes = open_tokenizer(tmp_path, vocab_size=64, seconds=1.0)
-    assert time.monotonic() - began < 20
     if tokenizer is None:
         assert notes[0].endswith("Until then prompts are token ids.")
         assert notes[0].isprintable()

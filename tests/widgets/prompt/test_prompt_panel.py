@@ -144,10 +144,10 @@ def test_long_line_switches_wrapping_off_and_a_short_one_on_again(panel: PromptP
 def test_million_characters_in_one_line_are_held_at_once_and_sent_whole(panel: PromptPanel) -> None:
     panel.set_prompt("before ")
     text = "w" * 1_000_000
-    start = time.perf_counter()
+    start = time.thread_time()
     _paste(panel, text)
     QApplication.processEvents()
-    assert time.perf_counter() - start < 0.2
+    assert time.thread_time() - start < 0.6  # of the processor; laid out as one line it takes many seconds
     assert "1 M characters are held" in _words(panel)
     request = panel.request()
     assert request is not None
