@@ -119,6 +119,7 @@ class StatusLine(QFrame):
             widget.setVisible(progressing)
         for label in (self._step, self._recording):
             label.withhold(progressing)
+        self._memory.withhold(progressing and self.width() < ROOMY)
 
     def show_hover(self, text: str) -> None:
         """Read out the cell under the cursor; an empty text clears it."""

@@ -1,11 +1,15 @@
 """The status line: state, speed, progress, and the hovered cell."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
+import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QApplication, QLabel, QProgressBar, QPushButton
 from pytestqt.qtbot import QtBot
 
+from app.theme import ui_font
 from widgets.dot import Dot
 from widgets.palette import DARK
 from widgets.status_line import StatusLine
@@ -119,6 +123,16 @@ def test_what_is_being_cancelled_cannot_be_cancelled_again(qtbot: QtBot) -> None
     assert _button(line, "Cancel").isEnabled()
 
 
+@pytest.fixture(params=["plain", "the program's"])
+def _font(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[None]:
+    """The program's font is wider than Qt's own."""
+    before = qapp.font()
+    qapp.setFont(ui_font() if request.param == "the program's" else QFont())
+    yield
+    qapp.setFont(before)
+
+
+@pytest.mark.usefixtures("_font")
 def test_long_work_beside_a_run_leaves_room_for_the_hovered_cell(qtbot: QtBot) -> None:
     line = _line(qtbot)
     line.show_state("busy", "generating · token 1,016 of 2,048")
