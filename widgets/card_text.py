@@ -17,6 +17,7 @@ LONGEST_CELL = 120
 FRONT_KEYS = ("license", "license_name", "language", "base_model", "pipeline_tag", "tags", "datasets")
 
 _TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]{0,300}>", re.DOTALL)
+_FENCED = re.compile(r"(^```[^\n]*\n.*?^```)", re.DOTALL | re.MULTILINE)
 _PICTURE = re.compile(r"!\[([^\]\n]{0,200})\]\([^)\n]{0,500}\)")
 _LINK = re.compile(r"\[([^\]\n]{1,300})\]\(([^)\s]{1,300})[^)\n]{0,100}\)")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1")
@@ -37,7 +38,9 @@ class Block:
 def parse_card(text: str) -> tuple[dict[str, str], list[Block]]:
     """The front matter's known keys, and the first few hundred blocks."""
     front, body = _front(text.replace("\r\n", "\n").replace("\x00", "�"))
-    lines = _TAG.sub("", body).split("\n")
+    # What is fenced is code, in which angle brackets are what they are.
+    parts = _FENCED.split(body)
+    lines = "".join(part if at % 2 else _TAG.sub("", part) for at, part in enumerate(parts)).split("\n")
     blocks: list[Block] = []
     place = 0
     while place < len(lines) and len(blocks) < MOST_BLOCKS:

@@ -60,6 +60,15 @@ def test_tags_and_pictures_are_left_out_and_tokens_are_not(text: str, shown: str
     assert [block.text for block in parse_card(text)[1]] == [shown]
 
 
+def test_angle_brackets_in_code_stay():
+    blocks = parse_card("<p>a</p>\n\n```text\n<bear [fox]>\n```\n\n<i>b</i>")[1]
+    assert [(block.kind, block.text) for block in blocks] == [
+        ("paragraph", "a"),
+        ("code", "<bear [fox]>"),
+        ("paragraph", "b"),
+    ]
+
+
 def test_front_matter_that_does_not_end_is_text():
     front, blocks = parse_card("---\nlicense: mit\nmore")
     assert front == {}
