@@ -47,6 +47,8 @@ def _template(stop: Stop) -> str:
     kind: str = stop.kind
     if kind == "recall" and stop.figures["probability"] < RIGHT:
         kind = "recall, wrong"
+    if kind == "sink" and stop.words.get("also") == "recall":
+        kind = "sink, recall"
     return {
         "previous": translate(
             "tour",
@@ -55,8 +57,8 @@ def _template(stop: Stop) -> str:
         ),
         "induction": translate(
             "tour",
-            "Layer {layer}, head {head} finds the earlier copy: in the second line a word gives {share} of its weight "
-            "to what followed it in the first, and so costs {second} bits instead of {first}.",
+            "Layer {layer}, head {head} finds the earlier copy: the second time a word gives {share} of its weight to "
+            "what followed it the first time, and so costs {second} bits instead of {first}.",
         ),
         "recall": translate(
             "tour",
@@ -78,6 +80,11 @@ def _template(stop: Stop) -> str:
             "Layer {layer}, head {head} mostly rests: {share} of its weight stays on the first token, which says "
             "nothing but that a text begins.",
         ),
+        "sink, recall": translate(
+            "tour",
+            "The head that looks values up, layer {layer}, head {head}, rests where there are none: {share} of its "
+            "weight stays on the first token, which says nothing but that a text begins.",
+        ),
         "expert": translate(
             "tour",
             "In layer {layer}, expert {expert} is chosen for {share_percent} % of these {subject} tokens, but for "
@@ -86,7 +93,8 @@ def _template(stop: Stop) -> str:
         "devices": translate(
             "tour",
             "Many kinds of text at once: over all layers the busiest of {devices} simulated devices carries "
-            "{violation_percent} % more than the mean, in layer {layer}, the least even one, {largest_percent} %.",
+            "{violation_percent} % more than the mean, over the held-out texts {general_percent} %; single layers "
+            "differ more, here layer {layer} by {largest_percent} %.",
         ),
         "memory": translate(
             "tour",

@@ -122,6 +122,8 @@ def test_the_head_before_gives_its_weight_to_the_token_before(told):
 def test_the_resting_head_stays_on_the_first_token(told):
     stop = only("sink")
     share = np.mean([row[0] for row in of(told, stop).rows[1:]])
+    if stop.words:
+        assert (stop.layer, stop.head) == (only(stop.words["also"]).layer, only(stop.words["also"]).head)
     assert share == pytest.approx(stop.figures["share"], abs=CLOSE)
     assert share >= 0.4
 
@@ -129,14 +131,14 @@ def test_the_resting_head_stays_on_the_first_token(told):
 def test_the_induction_head_looks_at_what_came_next_in_the_earlier_copy(told):
     stop = only("induction")
     found = of(told, stop)
-    line = (len(found.texts) - 2) // 2  # tokens of a line: one begins the text, one parts the lines
-    first, second = found.texts[1 : line + 1], found.texts[line + 2 :]
-    assert first == second
-    start = line + 2
-    # The first token of the second line follows a line end, as its copy does not.
-    share = np.mean([found.rows[start + place][place + 2] for place in range(1, line)])
+    count = (len(found.texts) - 1) // 2  # words, each a token; one more token begins the text
+    first, second = found.texts[1 : count + 1], found.texts[count + 1 :]
+    assert [text.strip() for text in first] == [text.strip() for text in second]
+    start = count + 1
+    # The first word has no space before it and the second time it has: another token, so the copy begins behind it.
+    share = np.mean([found.rows[start + place][place + 2] for place in range(2, count)])
     assert share == pytest.approx(stop.figures["share"], abs=CLOSE)
-    assert found.bits_T[1 : line + 1].mean() == pytest.approx(stop.figures["first"], abs=0.02)
+    assert found.bits_T[1:start].mean() == pytest.approx(stop.figures["first"], abs=0.02)
     assert found.bits_T[start:].mean() == pytest.approx(stop.figures["second"], abs=0.02)
     assert stop.figures["second"] < stop.figures["first"] - 1
 
@@ -202,6 +204,10 @@ def test_devices_are_as_even_as_the_sentence_says(told):
     assert int(of(told, stop).config.moe_layers[int(violations.argmax())]) == stop.layer
     total = per_layer.sum(axis=0, keepdims=True)
     assert balance.max_violation(total)[0] == pytest.approx(stop.figures["violation"], abs=CLOSE)
+    layers = read_profile(BUNDLED / "experts.json").layers
+    held_out = np.array([[expert.tokens for expert in layer.experts] for layer in layers]).sum(axis=0)
+    even = balance.max_violation(held_out.reshape(1, router.groups, -1).sum(axis=2))[0]
+    assert even == pytest.approx(stop.figures["general"], abs=CLOSE)
 
 
 def test_the_cache_takes_what_the_formulas_say(told):

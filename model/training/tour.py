@@ -5,12 +5,13 @@ brackets and questions. What is written is then measured on the one prompt that 
 
 previous   share: mean weight on the token before; general: the same over the held-out texts
 induction  share: mean weight of repeated tokens on what came next before; general: on random tokens said twice;
-           first, second: mean bits of a token of the first and of the second line
+           first, second: mean bits of a token the first and the second time
 recall     share: mean weight, just before each answer, on the value asked for; probability: of the right answer
 brackets   share: mean weight of closing brackets on their openers; even: what even attention would give
 sink       share: mean weight on the first token; general: the same over the held-out texts
 expert     share, overall: part of this prompt's tokens, and of the held-out ones, that chose the expert
-devices    violation: MaxVio over all layers; devices: how many; largest: the worst single layer's MaxVio
+devices    violation: MaxVio over all layers; general: the same over the held-out texts; devices: how many;
+           largest: the least even layer's MaxVio on this prompt
 memory     latent, full: bytes a token as cached, and as keys and values of every head, in float32
 """
 
@@ -20,6 +21,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -74,8 +76,20 @@ def choose(reader: Reader, texts: list[str], profile: ExpertProfile) -> list[Sto
         _brackets(reader),
         _plain(reader, "sink", tour_prompts.PLAY, first_LH, tour_scores.first),
     ]
-    shown = [stop for stop in heads if stop.figures["share"] >= LEAST[stop.kind]]
-    return [*shown, *_experts(reader, profile), _devices(reader), _memory(reader)]
+    shown = [_also(stop, heads) for stop in heads if stop.figures["share"] >= LEAST[stop.kind]]
+    return [*shown, *_experts(reader, profile), _devices(reader, profile), _memory(reader)]
+
+
+def _also(stop: Stop, heads: list[Stop]) -> Stop:
+    """A resting head may be one that does something where there is something to do."""
+    if stop.kind != "sink":
+        return stop
+    busy = next((other for other in heads if other.kind != "sink" and _place(other) == _place(stop)), None)
+    return stop if busy is None else msgspec.structs.replace(stop, words={"also": busy.kind})
+
+
+def _place(stop: Stop) -> tuple[int, int | None]:
+    return stop.layer, stop.head
 
 
 # ---- heads -----------------------------------------------------------------------------------------
@@ -96,8 +110,8 @@ def _induction(reader: Reader) -> Stop:
     prompt = tour_prompts.TWICE
     words, inside = _read(reader, prompt)
     pairs = tour_scores.copied(words.ids)
-    cut = words.at(len(tour_prompts.WORDS))  # the line end between the two
-    costs = {"first": float(inside.bits_T[1:cut].mean()), "second": float(inside.bits_T[cut + 1 :].mean())}
+    cut = words.at(len(tour_prompts.WORDS))  # the second time begins with the space
+    costs = {"first": float(inside.bits_T[1:cut].mean()), "second": float(inside.bits_T[cut:].mean())}
     return _head_stop(reader, "induction", prompt, np.mean(scores, axis=0), pairs, more=costs)
 
 
@@ -236,14 +250,17 @@ def _expert_stop(reader: Reader, profile: ExpertProfile, subject: tour_prompts.S
     )
 
 
-def _devices(reader: Reader) -> Stop:
+def _devices(reader: Reader, profile: ExpertProfile) -> Stop:
     router, layers = reader.decoder.config.router, reader.decoder.config.moe_layers
     assert router is not None
     words, inside = _read(reader, tour_prompts.MIXED)
     groups_MTA = inside.experts_MTA // (router.experts // router.groups)
     load_MN = np.stack([np.bincount(groups_TA.ravel(), minlength=router.groups) for groups_TA in groups_MTA])
     by_layer = [max_violation(load_N) for load_N in load_MN]
+    counts_ME = np.array([[expert.tokens for expert in layer.experts] for layer in profile.layers])
+    held_out_N = counts_ME.sum(axis=0).reshape(router.groups, -1).sum(axis=1)
     figures: dict[str, float] = {
+        "general": max_violation(held_out_N),
         "violation": max_violation(load_MN.sum(axis=0)),
         "largest": max(by_layer),
         "devices": router.groups,

@@ -19,8 +19,8 @@ PLAY = (
     "MARGARET:\nGood morrow, uncle. Have you seen my brother?\n\n"
     "UNCLE:\nI saw him in the garden, my dear, not an hour ago.\n\nMARGARET:\n"
 )
-WORDS = "wolf lamp rain pear tower king salt moon bridge fox cloud pen"
-TWICE = f"{WORDS}\n{WORDS}"
+WORDS = "wolf lamp rain pear tower king salt moon bridge fox cloud pen river gold owl"
+TWICE = f"{WORDS} {WORDS}"
 BRACKETS = "<bear [fox (pen) {bridge book}] (lamp [window milk] plum) rock>\n[{queen (tree)} snow]"
 RECALL = "silver = 87\nmap = 26\nlamp = 35\nbook = 63\nkey = 44\nbook ? 63\nsilver ? 87\nlamp ? 35"
 RECALL_ASKED = len("35")  # characters at the end that the model is to say itself

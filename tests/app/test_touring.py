@@ -154,8 +154,9 @@ def test_without_a_tour_nothing_is_offered(bridge, qtbot):
         ("recall", {"share": 0.7, "probability": 0.13}, {"key": "lamp", "answer": "35"}, "for lamp, 35, only 0.13"),
         ("induction", {"share": 0.62, "first": 9.04, "second": 0.31}, {}, "costs 0.3 bits instead of 9.0"),
         ("brackets", {"share": 0.46, "even": 0.08}, {}, "alike would give it 0.08"),
-        ("devices", {"violation": 0.2, "largest": 0.35, "devices": 4}, {}, "20 % more than the mean, in layer 1"),
+        ("devices", {"violation": 0.2, "general": 0.03, "largest": 0.35, "devices": 4}, {}, "held-out texts 3 %;"),
         ("memory", {"latent": 1920, "full": 15360}, {}, "would take 15,360 B, 8 times as much"),
+        ("sink", {"share": 0.86}, {"also": "recall"}, "The head that looks values up, layer 1, head 0, rests"),
         ("sink", {"share": 0.53}, {}, "0.53 of its weight stays on the first token"),
     ],
 )  # fmt: skip
