@@ -121,7 +121,27 @@ def take_all(folder: Path, foreign: str | None = None) -> int:
     for shot in shots(foreign):
         take(shot, folder, painter)
     take_tour(folder, painter, theme="dark", only=DOCUMENTED)
+    for theme in ("dark", "light"):
+        take_study(folder, painter, theme=theme)
     return 0
+
+
+def take_study(folder: Path, painter: QApplication, *, theme: ThemeName) -> None:
+    """The attention study's window behind a prompt that ran through all four models."""
+    with tempfile.TemporaryDirectory() as place:
+        running = RunningWindow(painter, WindowOptions(None), settings=Path(place) / "settings.json", theme=theme)
+        window, session = running.window, running.session
+        try:
+            window.show()
+            wait_until(lambda: session.state.model is not None, what="the checkpoint")
+            window.open_study()
+            session.compare_attentions(window.parts.study.prompt())
+            wait_until(lambda: bool(session.state.study.texts or session.state.notices), what="the four", seconds=300)
+            serve_for(0.2)
+            save_picture(window.menus.widget("study"), folder / f"study-{theme}.png", scale=1, title="study")
+        finally:
+            running.end()
+            window.close()
 
 
 def application() -> QApplication:

@@ -25,7 +25,7 @@ from model.training.export import rounded
 from model.training.generated import Exercises
 from model.training.recipe import recipe_for
 from model.training.run import Progress, Run, load_state
-from model.training.schedule import Schedule
+from model.training.schedule import Schedule, total_tokens
 from model.training.streams import prepared
 from model.training.study_figures import Quality, held_out_texts, quality
 from model.training.study_recipe import KINDS, VOCABULARY, study_config, study_recipe
@@ -135,7 +135,7 @@ def _train(options: argparse.Namespace, kind: str, seed: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: run.stop())
     warmup = min(recipe.warmup_tokens, options.tokens // 20)
     run.train(Schedule(warmup, options.tokens // DECAY_SHARE, options.tokens))
-    if run.progress.tokens < options.tokens:
+    if run.progress.tokens < total_tokens(folder / "total_tokens", options.tokens):
         sys.exit(1)
     torch.set_num_threads(1)  # others read beside this one
     found = quality(config, rounded(load_state(folder)[0]), words, texts_of(options.work))

@@ -17,7 +17,7 @@ from model.training.heads import repetition
 from model.training.held_out import read_domains
 from model.training.recipe import DOCUMENT_END_ID
 
-SEQUENCES, LENGTH = 8, 1024  # read of every domain
+SEQUENCES, LENGTH = 4, 1024  # read of every domain
 CHARACTERS = 60_000  # of its held-out text, more than those take
 SEED = 20
 CONTEXTS = (64, 2048)
