@@ -150,6 +150,8 @@ def facts(summary: CheckpointSummary, asked: Describe) -> CheckpointFacts:
         heads=config.heads,
         q_lora_rank=config.q_lora_rank,
         kv_lora_rank=config.kv_lora_rank,
+        kv_kind=config.attention,
+        kv_heads=config.kv_heads,
         experts=router.experts if router else 0,
         experts_per_token=router.experts_per_token if router else 0,
         shared=config.shared_experts,

@@ -145,7 +145,7 @@ def show_memory(view: MemoryView, state: State) -> None:
             mha=formula["mha"],
             gqa=formula["gqa"],
             mqa=formula["mqa"],
-            gqa_groups=min(8, config.heads),
+            gqa_groups=config.kv_heads if config.attention == "gqa" and config.kv_heads else min(8, config.heads),
             planned_tokens=planned_tokens(run),
             context_limit=min(
                 config.max_position_embeddings, config.dense_attention_tokens or config.max_position_embeddings
@@ -153,6 +153,7 @@ def show_memory(view: MemoryView, state: State) -> None:
             free_bytes=free,
             layers=config.layers,
             dtype=run.info.dtype,
+            kind=config.attention,
         )
     )
     view.show_selection(state.selection)

@@ -45,6 +45,8 @@ class CheckpointFacts:
     has_tokenizer: bool
     notes: tuple[str, ...] = ()
     recording_bytes: int = RECORDING_LIMIT
+    kv_kind: str = "mla"  # which of `kv_bytes` the cache keeps
+    kv_heads: int | None = None
     zero_experts: int = 0
     formats: dict[str, int] = field(default_factory=dict)
     resident_bytes: int = 0
@@ -104,7 +106,7 @@ def memory_plan(facts: CheckpointFacts) -> MemoryPlan:
     """The plan of a checkpoint as the engine described it."""
     context = min(facts.context, facts.dense_tokens or facts.context)
     tokens = min(SHORT_CONTEXT, context)
-    mla, mha = facts.kv_bytes["mla"], facts.kv_bytes["mha"]
+    mla, mha = facts.kv_bytes[facts.kv_kind], facts.kv_bytes["mha"]
     return MemoryPlan(
         resident=facts.resident_bytes,
         tokens=tokens,

@@ -30,8 +30,11 @@ def formats_text(formats: dict[str, int]) -> str:
 def table(facts: CheckpointFacts, plan: MemoryPlan) -> list[Row]:
     """The memory plan: what, how much, and a remark."""
     as_mha = _translated("as MHA {size}")
-    latents = _translated("KV latents, {tokens} tokens").format(tokens=f"{plan.tokens:,}")
-    longest = _translated("KV latents, full context of {tokens}").format(tokens=f"{plan.context:,}")
+    latents = _translated("KV latents, {tokens} tokens")
+    longest = _translated("KV latents, full context of {tokens}")
+    if facts.kv_kind != "mla":
+        latents, longest = _translated("KV cache, {tokens} tokens"), _translated("KV cache, full context of {tokens}")
+    latents, longest = latents.format(tokens=f"{plan.tokens:,}"), longest.format(tokens=f"{plan.context:,}")
     return [
         (_translated("Stays in memory"), bytes_text(plan.resident), _translated("weights that are converted, routers")),
         *_expert_rows(facts),
@@ -102,9 +105,11 @@ def _family(facts: CheckpointFacts) -> str:
 
 
 def _parts(facts: CheckpointFacts) -> str:
-    parts = [
-        _translated("{heads} heads, KV latent {rank}").format(heads=facts.heads, rank=count_text(facts.kv_lora_rank))
-    ]
+    told = _translated("{heads} heads, KV latent {rank}").format(heads=facts.heads, rank=count_text(facts.kv_lora_rank))
+    if facts.kv_heads is not None:
+        told = _translated("{heads} heads, {kv_heads} of keys and values ({kind})")
+        told = told.format(heads=facts.heads, kv_heads=facts.kv_heads, kind=facts.kv_kind.upper())
+    parts = [told]
     if facts.q_lora_rank is not None:
         parts.append(_translated("query latent {rank}").format(rank=count_text(facts.q_lora_rank)))
     if facts.experts:

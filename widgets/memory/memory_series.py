@@ -32,6 +32,19 @@ class MemorySeries:
     free_bytes: int
     layers: int
     dtype: str
+    kind: str = "mla"  # what the model's own cache is, and so what is measured
+
+    @property
+    def own(self) -> int:
+        """Bytes per token by the formula of the model's own attention."""
+        sizes: dict[str, int] = {"mla": self.mla, "mha": self.mha, "gqa": self.gqa, "mqa": self.mqa}
+        return sizes[self.kind]
+
+    @property
+    def others(self) -> list[tuple[str, int]]:
+        """The three attentions that the model does not have, and their bytes per token."""
+        sizes = (("mha", self.mha), ("gqa", self.gqa), ("mqa", self.mqa), ("mla", self.mla))
+        return [(kind, size) for kind, size in sizes if kind != self.kind]
 
     @property
     def held(self) -> int:

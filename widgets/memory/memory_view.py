@@ -103,12 +103,12 @@ class MemoryView(Panel):
         series = self._series
         if series is None:
             return
-        formulas = (series.mha, series.gqa, series.mqa)
+        formulas = [size for _, size in series.others]
         end = token_axis_end(max(series.planned_tokens, series.held))
-        low, high = byte_axis((*formulas, series.mla), tokens=end, measure=self._measure, scale=self._scale)
+        low, high = byte_axis((*formulas, series.own), tokens=end, measure=self._measure, scale=self._scale)
         self._plot.show_range(tokens=end, low=low, high=high, scale=self._scale)
         lines = [self._formula(per_token, end) for per_token in formulas]
-        counts, sizes = self._formula(series.mla, end)
+        counts, sizes = self._formula(series.own, end)
         ahead = counts >= series.held
         self._plot.show_formulas(lines, self._line_texts(series), forecast=(counts[ahead], sizes[ahead]))
         self._draw_measured()
@@ -130,9 +130,11 @@ class MemoryView(Panel):
         used = plotted(series.used_bytes[rows] / divisor, scale=self._scale)
         size = self._size_text(int(series.measured_bytes[-1]), series.held, exact=True)
         text = (
-            self.tr("MLA, measured {size}") if self._measure == "total" else self.tr("MLA, measured {size} per token")
+            self.tr("{kind}, measured {size}")
+            if self._measure == "total"
+            else self.tr("{kind}, measured {size} per token")
         )
-        text = text.format(size=size)
+        text = text.format(kind=series.kind.upper(), size=size)
         if self._measure == "total" and series.reserve:
             text += "\n" + self.tr("of it reserve {size}").format(size=bytes_text(series.reserve, exact=True))
         self._plot.show_measured((counts, measured), (counts, used), text)
@@ -140,12 +142,15 @@ class MemoryView(Panel):
 
     def _line_texts(self, series: MemorySeries) -> list[str]:
         held = series.held
+        texts = {
+            "mha": self.tr("as MHA  {size}"),
+            "gqa": self.tr("as GQA, {groups} groups  {size}"),
+            "mqa": self.tr("as MQA  {size}"),
+            "mla": self.tr("as MLA  {size}"),
+        }
         return [
-            self.tr("as MHA  {size}").format(size=self._size_text(series.mha * held, held)),
-            self.tr("as GQA, {groups} groups  {size}").format(
-                groups=series.gqa_groups, size=self._size_text(series.gqa * held, held)
-            ),
-            self.tr("as MQA  {size}").format(size=self._size_text(series.mqa * held, held)),
+            texts[kind].format(groups=series.gqa_groups, size=self._size_text(size * held, held))
+            for kind, size in series.others
         ]
 
     def _size_text(self, size: int, tokens: int, *, exact: bool = False) -> str:
@@ -158,7 +163,7 @@ class MemoryView(Panel):
             return self.tr("context {limit}").format(limit=f"{series.context_limit:,}")
         text = self.tr("free memory: {mla} more tokens, as MHA {mha} · context {limit}")
         return text.format(
-            mla=count_text(series.free_bytes // max(series.mla, 1)),
+            mla=count_text(series.free_bytes // max(series.own, 1)),
             mha=count_text(series.free_bytes // max(series.mha, 1)),
             limit=f"{series.context_limit:,}",
         )
@@ -196,9 +201,11 @@ class MemoryView(Panel):
             text = self.tr("measured {measured}, used {used}, reserve {reserve}")
             parts.append(text.format(**_exact(measured=measured, used=used, reserve=measured - used)))
         else:
-            parts.append(self.tr("MLA by formula {mla}").format(**_exact(mla=series.mla * tokens)))
-        text = self.tr("MHA {mha}, GQA {gqa}, MQA {mqa}")
-        parts.append(text.format(**_exact(mha=series.mha * tokens, gqa=series.gqa * tokens, mqa=series.mqa * tokens)))
+            text = self.tr("{kind} by formula {size}")
+            parts.append(text.format(kind=series.kind.upper(), **_exact(size=series.own * tokens)))
+        parts.append(
+            ", ".join(f"{kind.upper()} {bytes_text(size * tokens, exact=True)}" for kind, size in series.others)
+        )
         self.hovered_text.emit(" · ".join(parts))
 
     def _click(self, place: QPointF) -> None:
