@@ -11,7 +11,7 @@ from msgspec import json as structs
 from model.caches import kept_bytes
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
-from model.config import AttentionKind
+from model.config import AttentionKind, DtypeName
 from model.network.decoder import Decoder
 from model.shapes import parameters_active, parameters_total
 from model.study_report import REPORT, StudiedModel, StudyReport
@@ -22,7 +22,7 @@ from model.training.study_export import export
 from model.training.study_figures import Quality, decode_speeds, measured_bytes_per_token
 from model.training.study_paper import PAPER
 from model.training.study_recipe import KINDS, study_config, study_recipe
-from model.training.study_words import LIMITS, NAMES, domains, outcome, paper, table
+from model.training.study_words import LIMITS, NAMES, domains, heads, outcome, paper, table
 
 CPU = torch.device("cpu")
 
@@ -44,7 +44,7 @@ def main(options: argparse.Namespace) -> None:
         weights = trained(options.work, kind, first)
         export(options.out / kind, config=study_config(kind), recipe=recipe, weights=weights, tokenizer_file=words_file)
     decoders = opened(options.out)
-    speeds = decode_speeds(list(decoders.values()))
+    speeds = decode_speeds(list(opened(options.out, dtype="float32").values()))
     models = []
     for (kind, decoder), speed in zip(decoders.items(), speeds, strict=True):
         found = [told_quality(summary, kind, seed) for seed in summary["seeds"]]
@@ -53,7 +53,7 @@ def main(options: argparse.Namespace) -> None:
     report = StudyReport(
         format=1,
         trained_on=summary["device"],
-        measured_on="CPU, one thread, torch's decode step, bfloat16",
+        measured_on="one thread of a busy CPU, torch's step, float32, the four in turns: compare them with each other",
         tokens=steps["tokens"],
         seeds=summary["seeds"],
         models=models,
@@ -63,9 +63,9 @@ def main(options: argparse.Namespace) -> None:
     write_words(options.out, report, options.corpus)
 
 
-def opened(folder: Path) -> dict[AttentionKind, Decoder]:
+def opened(folder: Path, *, dtype: DtypeName = "bfloat16") -> dict[AttentionKind, Decoder]:
     """The four shipped checkpoints, loaded as any checkpoint is."""
-    return {kind: load(read_checkpoint(folder / kind), device=CPU) for kind in KINDS}
+    return {kind: load(read_checkpoint(folder / kind), dtype=dtype, device=CPU) for kind in KINDS}
 
 
 def studied(
@@ -113,6 +113,8 @@ the first seed's weights; the figures are of all seeds (mean ± half the distanc
 {table(report)}
 
 {outcome(report)}
+
+{heads(report)}
 
 {LIMITS}
 Held-out bits per byte by domain, mean over seeds:

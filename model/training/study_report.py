@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
 def measured(folder: Path, shipped: StudyReport, texts: Path | None) -> StudyReport:
     """The report again, of the weights in the folders. Raises Problem for a folder that does not open."""
     decoders = opened(folder)
-    speeds = decode_speeds(list(decoders.values()))
+    speeds = decode_speeds(list(opened(folder, dtype="float32").values()))
     domains_read = None if texts is None else held_out_texts(corpus.read(texts))
     models = []
     for model, speed in zip(shipped.models, speeds, strict=True):

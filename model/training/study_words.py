@@ -5,7 +5,9 @@ from statistics import mean
 from model.study_report import StudiedModel, StudyReport
 
 NAMES = {"mha": "MHA", "gqa": "GQA, 2 groups", "mqa": "MQA", "mla": "MLA"}
+FORMED = 0.2  # mean weight from which a head may be called an induction head
 # 95 % of Student's t for two seeds or more, two-sided; with one seed nothing can be said.
+
 STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 
 
@@ -61,6 +63,21 @@ def outcome(report: StudyReport) -> str:
     latent = next(model for model in report.models if model.kind == "mla")
     told += [_compared(latent, other) for other in others]
     return " ".join(told)
+
+
+def heads(report: StudyReport) -> str:
+    """Whether induction heads formed, and which text the seeds disagree about most."""
+    best = max(max(model.induction) for model in report.models)
+    formed = "An induction head formed" if best > FORMED else "No induction head formed"
+    ranges = {
+        name: mean(max(model.held_out[name]) - min(model.held_out[name]) for model in report.models)
+        for name in report.models[0].held_out
+    }
+    unsure = max(ranges, key=lambda name: ranges[name])
+    told = f"{formed} in any of them (best mean weight {best:.2f})."
+    if len(report.seeds) < 2:
+        return told
+    return f"{told} The seeds differ most on `{unsure}`, by {ranges[unsure]:.2f} bits per byte on average."
 
 
 def _compared(latent: StudiedModel, other: StudiedModel) -> str:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from model.study_report import StudyReport
 from widgets.figures import bytes_text
 from widgets.memory.memory_axes import ByteAxis, TokenAxis
-from widgets.memory.memory_curves import spread
+from widgets.memory.memory_curves import nice_ticks, spread
 from widgets.palette import DARK, Palette
 from widgets.plot import TICK_SIZE, Plot
 from widgets.study.data import KINDS, Growth
@@ -19,6 +19,7 @@ from widgets.study.study_table import name_of
 
 LABEL_HEIGHT = 15  # pixels
 BYTE_TICKS = tuple(2**power for power in range(6, 14))
+CLOSE, RING_GAP = 0.15, 0.12  # decades between two sizes; of a label, beside its ring
 LABEL_ROOM = 0.4  # of the plot's width, at its right end, for the names of lines
 
 
@@ -47,7 +48,11 @@ class LossPlot(Plot):
             across, up = np.log10(model.kv_bytes_formula), model.bits_per_byte
             self.addItem(_dots([across] * len(up), up, colour, 5))
             self.addItem(_dots([across], [mean(up)], colour, 12, hollow=True))
-            self.addItem(_label(name_of(model.kind), across, mean(up), self._palette.colour("text"), anchor=(0.5, 1.5)))
+            left = any(across < np.log10(other.kv_bytes_formula) < across + CLOSE for other in report.models)
+            anchor = (1.0 + RING_GAP, 0.5) if left else (-RING_GAP, 0.5)
+            self.addItem(
+                _label(f" {name_of(model.kind)} ", across, mean(up), self._palette.colour("text"), anchor=anchor)
+            )
         self.fit()
 
     def fit(self) -> None:
@@ -55,10 +60,10 @@ class LossPlot(Plot):
             return
         values = [value for model in self._report.models for value in model.bits_per_byte]
         sizes = [np.log10(model.kv_bytes_formula) for model in self._report.models]
-        room = max((max(values) - min(values)) * 0.3, 1e-3)
-        self.getViewBox().setRange(
-            xRange=(min(sizes) - 0.2, max(sizes) + 0.25), yRange=(min(values) - room, max(values) + room), padding=0
-        )
+        room = max((max(values) - min(values)) * 0.15, 1e-3)
+        low, high = min(values) - room, max(values) + room
+        self.getAxis("left").setTicks([[(tick, f"{tick:.3g}") for tick in nice_ticks(low, high)]])
+        self.getViewBox().setRange(xRange=(min(sizes) - 0.2, max(sizes) + 0.25), yRange=(low, high), padding=0)
 
 
 class GrowthPlot(Plot):

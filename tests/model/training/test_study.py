@@ -10,6 +10,7 @@ from model.caches import kept_bytes
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
 from model.problems import Problem
+from model.shapes import parameters_total
 from model.study_report import read_report
 from model.training import study_publish
 from model.training.parameters import initial
@@ -21,6 +22,7 @@ from model.training.study_words import outcome, spread
 from tests.model.study import make_study, quality_of, write_json
 
 SEEDS = [20, 21]
+SHIPPED = Path(__file__).parents[3] / "resources" / "study"
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +88,17 @@ def test_a_report_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> Non
     (tmp_path / "report.json").write_text("{}", encoding="utf-8")
     with pytest.raises(Problem, match="is not a report of the attention study"):
         read_report(tmp_path)
+
+
+def test_the_shipped_study_is_whole_and_its_sizes_agree() -> None:
+    report = read_report(SHIPPED)
+    assert [model.kind for model in report.models] == list(KINDS)
+    sizes = [model.parameters for model in report.models]
+    assert max(sizes) <= 1.02 * min(sizes)
+    for model in report.models:
+        checkpoint = read_checkpoint(SHIPPED / model.kind)
+        assert (checkpoint.config.attention, checkpoint.has_tokenizer) == (model.kind, True)
+        assert parameters_total(checkpoint.config) == model.parameters
+        assert kept_bytes(checkpoint.config, 2) == model.kv_bytes_formula == model.kv_bytes_measured
+        assert len(model.bits_per_byte) == len(report.seeds)
+    assert sum(file.stat().st_size for file in SHIPPED.parent.rglob("*") if file.is_file()) < 30_000_000
