@@ -136,12 +136,16 @@ class Scorer:
         return self.reader.latent_width - self.reader.rope_width if self.absorbed else self.reader.content_width
 
     @torch.no_grad()
-    def scores(self, q_QX: Tensor, start: int, end: int, quantity: Quantity) -> Tensor:
-        """Scores [k, q] of keys start … end − 1, float32 or bfloat16, in scratch of the calling thread."""
+    def scores(self, q_QX: Tensor, start: int, end: int, quantity: Quantity, *, first: int = 0) -> Tensor:
+        """Scores [k, q] of keys start … end − 1, float32 or bfloat16, in scratch of the calling thread.
+
+        Queries before `first` are left out: what stands in their columns means nothing.
+        """
         keys_KX = self.keys(start, end, quantity)
         shape = (max(end - start, KEY_BLOCK), len(q_QX))
         out = scratch("scores", shape, dtype=self._dtype, device=self.reader.device)[: end - start]
-        return torch.mm(keys_KX, q_QX.T, out=out)
+        torch.mm(keys_KX, q_QX[first:].T, out=out[:, first:])
+        return out
 
     def keys(self, start: int, end: int, quantity: Quantity) -> Tensor:
         """What queries are multiplied with: latents when absorbed, else the columns of expanded keys."""

@@ -85,6 +85,9 @@ def _part(
         for group in groups:
             for start, end, first_bin in group:
                 if start <= last:
-                    bins.fold(scorer.scores(q_QX, start, min(end, last + 1), quantity), start, first_bin)
+                    # No query before this one sees any of these keys; whole vectors of them are left out.
+                    first = int(np.searchsorted(query_Q, start)) // 16 * 16
+                    scores_KQ = scorer.scores(q_QX, start, min(end, last + 1), quantity, first=first)
+                    bins.fold(scores_KQ, start, first_bin)
 
     return score

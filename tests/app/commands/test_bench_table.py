@@ -80,3 +80,13 @@ def test_the_table_is_measured_and_written(
     written = json.loads((tmp_path / "figures" / "decode-tiny-float32.json").read_text(encoding="utf-8"))
     assert written["same_tokens_16"]["ratio"] == 1.0
     assert written["decode_16"]["unit"] == "tokens/s"
+
+
+def test_attention_is_kept_by_its_figures() -> None:
+    row = Row("attention", "v2-lite", "bfloat16", (8192,))
+    one = {"value": 0.02, "unit": "s", "peer": 0.05, "ratio": 2.5, "limit": 0.03}
+    needle = {"value": 0.4, "unit": "probability", "peer": None, "ratio": None, "limit": 0.5}
+    lines = markdown({row: {"first_picture_8192": one, "needle_8192": needle}}).splitlines()[2:]
+    assert "| 2.50 | ≤ 0.03 | yes |" in lines[0]
+    assert "bench attention --shape v2-lite --dtype bfloat16 --tokens 8192" in lines[0]
+    assert "| ≥ 0.5 | no |" in lines[1]
