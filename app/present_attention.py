@@ -59,7 +59,7 @@ def show_attention(view: AttentionView, state: State) -> None:
     if not current and state.engine == "dead":  # a picture of another layer or head would contradict the selection
         view.clear(translate("present", "The engine has stopped, so no more attention can be rebuilt: restart it."))
         return
-    view.show_tokens(run.texts[: run.tokens])
+    view.show_tokens(_texts(run))
     view.show_quantity(state.choices.quantity)
     view.show_reduction(state.choices.reduction)
     view.show_exact(state.choices.exact)
@@ -85,7 +85,7 @@ def show_heads(view: HeadsView, before: State | None, state: State) -> None:
     if not same_run:
         view.forget_thumbnails()
     view.show_heads(config.layers, config.heads, run.tokens)
-    view.show_tokens(run.texts[: run.tokens])
+    view.show_tokens(_texts(run))
     view.show_mode(state.choices.heads_mode)
     view.show_order(state.choices.heads_order)
     known = before.shown.heads if before is not None and same_run else {}
@@ -114,7 +114,7 @@ def show_compare(view: CompareView, state: State) -> None:
             if each is not None
         )
     )
-    view.show_tokens(run.texts[: run.tokens])
+    view.show_tokens(_texts(run))
     view.show_mode(state.choices.compare_mode)
     for index, pin in enumerate(state.pins):
         picture = state.shown.pictures.get(f"pin:{index}")
@@ -150,12 +150,17 @@ def show_sums(view: SumsView, state: State) -> None:
     if _hinted(view, run, translate("present", "What a head's rows add up to appears here. Run a prompt.")):
         return
     assert run is not None
-    view.show_tokens(run.texts[: run.tokens])
+    view.show_tokens(_texts(run))
     if sums is not None and (sums.layer, sums.head) == (state.selection.layer, state.selection.head):
         view.show_sums(_sums(sums), _parts(sums))
     else:
         view.show_waiting(state.selection.layer, state.selection.head)
     view.show_selection(state.selection)
+
+
+def _texts(run: Run) -> list[str]:
+    """The run's tokens as this state knows them; not copied when that is all there are, as in every finished run."""
+    return run.texts if len(run.texts) == run.tokens else run.texts[: run.tokens]
 
 
 def _hinted(view: AttentionView | HeadsView | SumsView, run: Run | None, hint: str) -> bool:

@@ -85,6 +85,12 @@ def belongs(answer: Answer, run: str) -> bool:
     return pinned or answer.run == run
 
 
+def same_but_pictures(one: Shown, other: Shown) -> bool:
+    """Whether nothing differs but maps, the row and the cell: what changes many times a second while zooming."""
+    names = ("heads", "surveyed", "asked", "sums", "latents", "ranks", "reading", "drift")
+    return all(getattr(one, name) is getattr(other, name) for name in names)
+
+
 def with_answer(shown: Shown, answer: Answer) -> Shown:
     """What is shown after one more answer."""
     match answer:

@@ -16,6 +16,7 @@ from app.derived import Counter
 from app.menus import Menus
 from app.parts import Parts
 from app.session import Session
+from app.shown import same_but_pictures
 from app.state import State
 from app.study_window import StudyWindow, present_study
 from app.touring import Touring
@@ -86,10 +87,12 @@ class MainWindow(QMainWindow):
         """The panels behind the map; each only when there is something new for it."""
         parts = self.parts
         fresh = before is None or before.shown is not state.shown
-        if moved or fresh or before is None or before.pair != state.pair:
+        others = before is None or not same_but_pictures(before.shown, state.shown)
+        asked = before is not None and before.drift_wanted != state.drift_wanted
+        if moved or others or asked or before is None or before.pair != state.pair:
             present_attention.show_heads(parts.heads, before, state)
             present_attention.show_sums(parts.sums, state)
-            present_attention.show_latents(parts.latents, state, measuring=self.session.is_open("drift"))
+            present_attention.show_latents(parts.latents, state, measuring=asked or self.session.is_open("drift"))
         if moved or fresh or before is None or before.pins != state.pins:
             present_attention.show_compare(parts.compare, state)
             self._look()
