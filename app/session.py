@@ -64,7 +64,7 @@ class Session(QObject):
         self._opened: OpenCheckpoint | None = None
         self._load_began = 0.0
         self._replaced: set[int] = set()  # loads that a later one took the place of
-        self._stopped: set[int] = set()  # comparisons that a person ended
+        self._stopped: set[int] = set()  # comparisons and runs that a person ended
         self._chat = 0  # the request number of the last prompt that was put into a chat template
         self._frame = _single_shot(self, FRAME_MS, self._draw)
         self._later = _single_shot(self, FRAME_MS, self._ask)
@@ -206,6 +206,7 @@ class Session(QObject):
     def stop(self) -> None:
         """End the live run within one token; what was recorded stays."""
         if self.state.running:
+            self._stopped.add(self.state.running)  # one that had not begun fails, and nobody need be told
             self._send(Stop(request=self._bridge.next_request(), target=self.state.running))
 
     def back_out(self) -> None:

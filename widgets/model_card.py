@@ -12,6 +12,7 @@ from widgets.palette import DARK, Palette
 from widgets.panel import ElidedLabel
 
 WIDTH = 760
+LONG_CELL = 36  # characters; longer cells are wrapped, else a table would widen the sheet
 HEADINGS = {1: 17, 2: 15}  # pixels; smaller ones are of text size
 BODY_STYLE = "QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; }"
 
@@ -154,7 +155,7 @@ class ModelCard(QFrame):
         grid.setColumnStretch(width, 1)
         for row, cells in enumerate(block.rows):
             for place, cell in enumerate(cells):
-                label = self._words(cell, colour="muted" if row == 0 else "text", wrap=width <= 2 and len(cell) > 40)
+                label = self._words(cell, colour="muted" if row == 0 else "text", wrap=len(cell) > LONG_CELL)
                 number = (row > 0 and cell[:1].lstrip("+-−").isdecimal()) or cell[:1].isdecimal()
                 label.setAlignment(Qt.AlignmentFlag.AlignRight if number and place else Qt.AlignmentFlag.AlignLeft)
                 grid.addWidget(label, row, place)

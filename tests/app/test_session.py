@@ -457,3 +457,12 @@ def test_a_late_answer_to_a_stopped_question_is_no_notice(session, bridge, qtbot
     qtbot.waitUntil(lambda: len(bridge.of(ShowPicture)) > 1)
     bridge.received.emit(Failed(request=old, message="Stopped before it was done."))
     assert not session.state.notices
+
+
+def test_a_run_that_is_ended_before_it_began_needs_no_notice(session, bridge):
+    session.submit("hello", max_new_tokens=5, sampling=Sampling())
+    request = bridge.of(Generate)[-1].request
+    session.stop()
+    bridge.received.emit(Failed(request=request, message="Stopped before it was done."))
+    assert session.state.running == 0
+    assert session.state.notices == ()

@@ -7,7 +7,12 @@ from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea
 from widgets.model_card import CardFacts, ModelCard
 from widgets.palette import DARK, LIGHT
 
-HOSTILE = "<b>bold</b>\n\n| <i>a</i> | b |\n|---|---|\n| 1 | 2 |\n\n" + "https://example.org/" + "x" * 3000
+WIDE = "|" + "|".join("many words in one cell " * 4 for _ in range(6)) + "|"
+HOSTILE = (
+    f"{WIDE}\n|-|-|-|-|-|-|\n{WIDE}\n\n<b>bold</b>\n\n| <i>a</i> | b |\n|---|---|\n| 1 | 2 |\n\n"
+    + "https://example.org/"
+    + "x" * 3000
+)
 
 
 def facts(**changes) -> CardFacts:
