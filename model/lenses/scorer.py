@@ -39,7 +39,8 @@ class Growing:
         have = len(self.rows)
         if length > have:
             rows = self.rows.new_empty((length if not have else max(length, have + have // 4), self.rows.shape[1]))
-            rows[: self.length] = self.rows[: self.length]
+            if self.length:
+                rows[: self.length] = self.rows[: self.length]
             self.rows = rows
 
 
@@ -116,7 +117,11 @@ class Scorer:
         if len(tokens) < ALONE:
             return self.projected(tokens, quantity)
         parts = [partial(self.projected, tokens[a:b], quantity) for a, b in shares(len(tokens))]
-        return torch.cat(together(parts))
+        rows: list[Tensor] = together(parts)
+        if rows[0].device.type == "cpu" and rows[0].dtype == torch.float32:
+            # torch's own would share these few numbers among its threads, and wait for them beside other work.
+            return torch.from_numpy(np.concatenate([part.numpy() for part in rows]))
+        return torch.cat(rows)
 
     @torch.no_grad()
     def projected(self, tokens: Positions, quantity: Quantity) -> Tensor:
