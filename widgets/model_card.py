@@ -12,7 +12,7 @@ from widgets.palette import DARK, Palette
 from widgets.panel import ElidedLabel
 
 WIDTH = 760
-LONG_CELL = 36  # characters; longer cells are wrapped, else a table would widen the sheet
+WIDE_TABLE = 90  # characters over all columns; the cells of a wider one are wrapped, else it would widen the sheet
 HEADINGS = {1: 17, 2: 15}  # pixels; smaller ones are of text size
 BODY_STYLE = "QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; }"
 
@@ -152,10 +152,11 @@ class ModelCard(QFrame):
         grid.setHorizontalSpacing(20)
         grid.setVerticalSpacing(3)
         width = len(block.rows[0])
+        wide = sum(max(map(len, column)) for column in zip(*block.rows, strict=True)) > WIDE_TABLE
         grid.setColumnStretch(width, 1)
         for row, cells in enumerate(block.rows):
             for place, cell in enumerate(cells):
-                label = self._words(cell, colour="muted" if row == 0 else "text", wrap=len(cell) > LONG_CELL)
+                label = self._words(cell, colour="muted" if row == 0 else "text", wrap=wide)
                 number = (row > 0 and cell[:1].lstrip("+-−").isdecimal()) or cell[:1].isdecimal()
                 label.setAlignment(Qt.AlignmentFlag.AlignRight if number and place else Qt.AlignmentFlag.AlignLeft)
                 grid.addWidget(label, row, place)
@@ -193,10 +194,10 @@ class ModelCard(QFrame):
         column.addWidget(self._scroll, 1)
 
 
-def _breakable(text: str, *, longest: int = 60) -> str:
+def _breakable(text: str, *, longest: int = 20) -> str:
     """The text with invisible places to break words that would widen the sheet: addresses, paths."""
     words = text.split(" ")
     return " ".join(
-        word if len(word) <= longest else "\u200b".join(word[at : at + 24] for at in range(0, len(word), 24))
+        word if len(word) <= longest else "\u200b".join(word[at : at + 10] for at in range(0, len(word), 10))
         for word in words
     )
