@@ -62,7 +62,7 @@ class LossPlot(Plot):
         sizes = [np.log10(model.kv_bytes_formula) for model in self._report.models]
         room = max((max(values) - min(values)) * 0.15, 1e-3)
         low, high = min(values) - room, max(values) + room
-        self.getAxis("left").setTicks([[(tick, f"{tick:.3g}") for tick in nice_ticks(low, high)]])
+        self.getAxis("left").setTicks([[(tick, f"{tick:.3f}") for tick in nice_ticks(low, high)]])
         self.getViewBox().setRange(xRange=(min(sizes) - 0.2, max(sizes) + 0.25), yRange=(low, high), padding=0)
 
 
