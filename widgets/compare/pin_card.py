@@ -35,6 +35,7 @@ class PinCard(QWidget):
         column.setSpacing(0)
         column.addLayout(row)
         column.addWidget(self.plot, 1)
+        self.plot.setMinimumSize(120, 84)  # two rows of them must not take a small window's height from other panels
         self._name.clicked.connect(self.opened)
         self._close.clicked.connect(self.unpin_wanted)
 
