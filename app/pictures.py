@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QApplication
 
+from app.attention_pictures import take_attention
 from app.bundled import RESOURCES
 from app.chrome import read_samples
 from app.export import save_picture
@@ -120,6 +121,7 @@ def take_all(folder: Path, foreign: str | None = None) -> int:
     painter = application()
     for shot in shots(foreign):
         take(shot, folder, painter)
+    take_attention(folder, painter)
     take_tour(folder, painter, theme="dark", only=DOCUMENTED)
     for theme in ("dark", "light"):
         take_study(folder, painter, theme=theme)

@@ -325,7 +325,9 @@ class MapPlot(QWidget):
         newest = self._layers.newest
         if newest is None or not newest.is_reduced():
             return (name,)
-        return name, reduction_name(newest), self.tr("of {0} × {1}").format(*newest.cell)
+        queries, keys = newest.cell
+        cell = self.tr("of {0}²").format(queries) if queries == keys else self.tr("of {0} × {1}").format(queries, keys)
+        return name, reduction_name(newest), cell
 
     def _scene(self) -> MapScene:
         return MapScene(

@@ -269,7 +269,7 @@ class AttentionView(Panel):
         said = sentence(replace(shown, quantity="probability"))
         if parts is not None and (parts.layer, parts.head) == (shown.layer, shown.head) and looks_by(parts):
             words = looks_by(parts) if parts.stage is None else f"{looks_by(parts)} ({stage_text(parts.stage)})"
-            said = f"{said} · {words}"
+            said = f"{words} · {said}"  # the number first: a narrow panel cuts the end
         self.show_sentence(said)
 
     def _tell_cell(self, cell: tuple[int, int] | None) -> None:
