@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from app.collecting import Collector
 from model.messages import Command
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class EngineBridge(QObject):
         super().__init__(parent)
         self._requests = 0
         self._client: EngineClient | None = None
+        self._collector = Collector(self)
 
     def start(self) -> None:
         """Start an engine; one that still runs is killed first."""
@@ -33,6 +35,7 @@ class EngineBridge(QObject):
         if self._client is not None:
             self._client.kill()
             self._client.close()
+        self._collector.start()  # from here on there are other threads
         self._client = EngineClient(self.received.emit, self.died.emit)
 
     def next_request(self) -> int:
@@ -53,6 +56,7 @@ class EngineBridge(QObject):
         """End the engine with the window."""
         if self._client is not None:
             self._client.close()
+        self._collector.stop()
 
     def process_id(self) -> int | None:
         """The engine's process id, when one was started."""

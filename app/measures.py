@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication
 from app.runs import Run
 from app.state import State
 from model.placement import Placement
+from widgets.timeline_cells import quantiles
 
 translate = QCoreApplication.translate
 
@@ -65,7 +66,7 @@ def _routing_measure(key: str, run: Run, row: int, placement: Placement | None) 
     if key == "margin":
         margins = run.column("margins")[:, row].astype(np.float32)
         finite = margins[np.isfinite(margins)]
-        high = float(np.quantile(finite, 0.95)) if len(finite) else 1.0
+        high = quantiles(finite, 0.95)[0] if len(finite) else 1.0
         # A narrow choice is the loud one.
         narrow: NDArray[np.float32] = np.subtract(high, np.minimum(margins, high), dtype=np.float32)
         return Measure(key, narrow, 0.0, high, "sequential")

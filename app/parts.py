@@ -87,7 +87,10 @@ class Parts(QObject):
         for view in (self.attention, self.heads, self.compare, self.latents, self.sums):
             view.show_selection(selection)
         self.routing.show_selection(selection)
-        self.devices.show_selection(selection)
-        self.memory.show_selection(selection)
         self.strip.show_selection(selection)
         self.timeline.show_selection(selection)
+
+    def show_counts_selection(self, selection: Selection) -> None:
+        """The same selection for devices and KV memory, which follow a frame later when a first run begins."""
+        self.devices.show_selection(selection)
+        self.memory.show_selection(selection)

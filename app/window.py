@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Signal
+from PySide6.QtCore import QEvent, QSize, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
@@ -45,6 +45,8 @@ class MainWindow(QMainWindow):
         self.parts = Parts()
         self.parts.prompt.set_samples(samples)
         self._counter = Counter()
+        self._rest = QTimer(self, singleShot=True, interval=0)
+        self._rest.timeout.connect(self._show_counts)
         self._study = StudyWindow(self.parts.study, self)
         self._place()
         self.touring = Touring(session, self.parts, tour, self)
@@ -79,9 +81,18 @@ class MainWindow(QMainWindow):
             parts.attention.show_offer(self.tr("Take the tour") if offered else "")
             self._look()
             present.show_strip(parts.strip, state, self._counter)
-            present.show_devices(parts.devices, state, self._counter)
-            present.show_memory(parts.memory, state)
             parts.show_selection(state.selection)
+            if before.run is None and state.run is not None:
+                self._rest.start()  # a first run dresses every panel at once, which is more than a frame's work
+            elif not self._rest.isActive():
+                self._show_counts()
+
+    def _show_counts(self) -> None:
+        """Devices and KV memory, as the state now is."""
+        state = self.session.state
+        present.show_devices(self.parts.devices, state, self._counter)
+        present.show_memory(self.parts.memory, state)
+        self.parts.show_counts_selection(state.selection)
 
     def _show_attention_panels(self, before: State | None, state: State, *, moved: bool) -> None:
         """The panels behind the map; each only when there is something new for it."""

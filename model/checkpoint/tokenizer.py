@@ -34,6 +34,7 @@ class Tokenizer:
         self._library = library
         self.prefix = tuple(prefix)
         self.notes = tuple(notes)
+        self._pieces: dict[int, str] = {}  # at most one for each entry of the vocabulary
 
     @property
     def controls(self) -> Mapping[str, int]:
@@ -75,7 +76,14 @@ class Tokenizer:
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each token by itself, raw; bytes that are no whole character alone appear as ‹E4›."""
-        return [self._library.piece(token) for token in ids]
+        return [self._piece(token) for token in ids]
+
+    def _piece(self, token: int) -> str:
+        """Asked for once: the likeliest tokens of a run's steps are mostly the same few hundred."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._library.piece(token)
+        return piece
 
     def _cut(self, spans: Sequence[Span]) -> Iterator[tuple[str, int | None]]:
         """The same text as (text, None) and (control token, its id)."""

@@ -1,10 +1,11 @@
 """How tokens become cells, and values become shades."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgets.timeline_cells import grouped, lay_out, shades, strengths, usual_range
+from widgets.timeline_cells import grouped, lay_out, quantiles, shades, strengths, usual_range
 
 
 def test_few_tokens_have_a_cell_each() -> None:
@@ -59,3 +60,9 @@ def test_prefill_and_decode_are_shaded_over_their_own_ranges() -> None:
 def test_values_still_missing_get_the_middle_shade() -> None:
     ink = strengths(np.zeros(2, dtype=np.float32), tokens=4, cells=lay_out(4, width=900.0), parts=None)
     np.testing.assert_allclose(ink, [0.38, 0.38, 0.69, 0.69], atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100])
+def test_quantiles_are_numpy_s(count):
+    values = np.random.default_rng(count).normal(size=count).astype(np.float32)
+    assert quantiles(values, 0.05, 0.5, 0.95) == pytest.approx(np.quantile(values, [0.05, 0.5, 0.95]), rel=1e-6)

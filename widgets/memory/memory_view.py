@@ -66,15 +66,17 @@ class MemoryView(Panel):
 
     def show_scale(self, scale: Scale) -> None:
         """Switch the byte axis between linear and logarithmic."""
-        self._scale = scale
-        self._scales.show_choice(scale)
-        self._redraw()
+        if scale != self._scale:
+            self._scale = scale
+            self._scales.show_choice(scale)
+            self._redraw()
 
     def show_measure(self, measure: Measure) -> None:
         """Switch between bytes in all and bytes per token."""
-        self._measure = measure
-        self._measures.show_choice(measure)
-        self._redraw()
+        if measure != self._measure:
+            self._measure = measure
+            self._measures.show_choice(measure)
+            self._redraw()
 
     def clear(self, hint: str | None = None) -> None:
         """Show the empty state."""
