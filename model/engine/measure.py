@@ -24,6 +24,7 @@ from model.engine.measure_prefill import measure_prefill
 from model.engine.opened import OpenModel
 from model.engine.peer import PeerLane, Way, begin, decode_heats, load_peer
 from model.engine.runs import Engine
+from model.engine.warm import settle
 from model.messages import Measure, Measured, Measurement
 from model.problems import Problem
 
@@ -38,6 +39,7 @@ NO_PEER = "transformers is not installed or does not read this checkpoint, so th
 def measure(command: Measure, engine: Engine) -> Work:
     """Measure what is asked; the figures come with Measured. Raises Problem for what there is no room for."""
     model = engine.open_model()
+    settle()
     if command.what == "growth":
         measures, notes = yield from measure_growth(engine, model, tokens=command.tokens)
     else:

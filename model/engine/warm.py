@@ -42,6 +42,7 @@ _SMALL = ModelConfig(
     max_position_embeddings=TOKENS,
 )
 _begun = threading.Event()
+_done = threading.Event()
 
 
 def warm_up() -> None:
@@ -49,6 +50,12 @@ def warm_up() -> None:
     if not _begun.is_set():
         _begun.set()
         threading.Thread(target=_guarded, name="lens warm-up", daemon=True).start()
+
+
+def settle() -> None:
+    """Wait until a warm-up that has begun is over: nothing is measured beside the compiler."""
+    if _begun.is_set():
+        _done.wait()
 
 
 def draw_everything() -> None:
@@ -71,3 +78,5 @@ def _guarded() -> None:
         draw_everything()
     except Exception:  # nothing waits for this thread
         logging.getLogger(__name__).exception("lens warm-up")
+    finally:
+        _done.set()
