@@ -24,6 +24,7 @@ from model.problems import Problem
 from model.recording.chunk import Chunk, MemoryChunk, Values
 from model.recording.chunk_file import FileChunk, OpenFiles, write_chunk
 from model.recording.columns import CHUNK_TOKENS, StepRow
+from model.recording.heap import give_back
 from model.recording.manifest import FORMAT, MANIFEST, ChunkEntry, Finish, Manifest, Reason, chunk_name, write_manifest
 from model.recording.projections import Projections, save_projections
 from model.recording.recording import Recording
@@ -224,6 +225,7 @@ class Recorder:
         else:
             self._paused = True
             self.recording.notes.append(f"the recording stops at token {self.recording.tokens}: the disk takes no more")
+        give_back()
 
     def _start_chunk(self, chunk: MemoryChunk) -> None:
         self._tail = chunk
