@@ -8,6 +8,7 @@ from typing import Any
 from model.checkpoint.folder import read_checkpoint
 from model.config import ModelConfig
 from model.training.bars import Bar, bars
+from model.training.export import write_json
 
 HEADER = """\
 ---
@@ -38,7 +39,7 @@ Muon for the matrices, AdamW for embedding, router and norms. Cross entropy plus
 communication balance losses ({alphas}), over the whole batch, so that an expert may belong to a language.
 {exercises:.0%} of the sequences are made up on the fly (a third of that at the end): random tokens over and over,
 keys and values to recall, nested brackets, sums.
-
+{step}
 To repeat it: `python -m model.training train --corpus DIR --tokens {exact}`, then `python -m model.training publish`.
 {note}
 """
@@ -84,6 +85,9 @@ def main(options: argparse.Namespace) -> None:
 def write_card(folder: Path, *, note: str = REPEATABLE, tried: str = "") -> None:
     """README.md from config.json, report.json and SOURCES.md of the folder."""
     facts = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    if (folder / "training.json").exists():
+        facts["training"] = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        write_json(folder / "report.json", facts)  # its figures of training may be newer than the report
     sources = folder / "SOURCES.md"
     credit_lines = credits_of(sources.read_text(encoding="utf-8")) if sources.exists() else ""
     words = card(read_checkpoint(folder).config, facts, credit_lines=credit_lines, note=note, tried=tried)
@@ -145,7 +149,17 @@ def _training(report: dict[str, Any], note: str) -> str:
         length=taken["sequence_length"],
         long=taken["long_sequence_length"],
         exercises=taken["exercises"],
+        step=_speed(taken.get("speed")),
         alphas=", ".join(map(str, taken["alphas"])),
+    )
+
+
+def _speed(speed: dict[str, Any] | None) -> str:
+    if not speed:
+        return ""
+    return (
+        f"\nA step on {speed['device']} ({speed['dtype']}) trains {speed['tokens_per_second']:,} tokens a second, the "
+        f"simplest version of it {speed['simplest_tokens_per_second']:,}.\n"
     )
 
 

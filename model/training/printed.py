@@ -32,6 +32,29 @@ def _size(facts: dict[str, Any]) -> Iterator[str]:
             f"{training['tokens']:,} tokens in {training['steps']:,} steps on {training['device']}, "
             f"{training['tokens_per_second']:,} tokens a second"
         )
+        yield from _speed(training.get("speed"))
+        for way, history in training["balance"].items():
+            yield from _balance(way, history)
+
+
+def _speed(speed: dict[str, Any] | None) -> Iterator[str]:
+    if speed:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in speed["shares"].items())
+        yield (
+            f"a step on {speed['device']}, {speed['dtype']}: {speed['tokens_per_second']:,} tokens a second, "
+            f"its simplest version {speed['simplest_tokens_per_second']:,} ({shares})"
+        )
+
+
+def _balance(way: str, history: list[dict[str, Any]]) -> Iterator[str]:
+    """Largest MaxVio of any layer at four points of training."""
+    points = [history[round(index * (len(history) - 1) / 3)] for index in range(4)] if history else []
+    told = [
+        f"{point['tokens'] / 1e6:.0f} M: {max(point['expert_max_violation']):.2f} / "
+        f"{max(point['device_max_violation']):.2f}"
+        for point in points
+    ]
+    yield f"MaxVio of experts / devices by {way}: {', '.join(told)}"
 
 
 def _held_out(facts: dict[str, Any]) -> Iterator[str]:
