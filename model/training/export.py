@@ -21,10 +21,19 @@ def export(
     folder: Path, *, config: ModelConfig, recipe: Recipe, weights: dict[str, Tensor], tokenizer_file: Path
 ) -> None:
     """Write config, weights (under their checkpoint names) and tokenizer; a tied head not at all."""
+    write_folder(
+        folder, config=config, values=config_json(config, recipe), weights=weights, tokenizer_file=tokenizer_file
+    )
+
+
+def write_folder(
+    folder: Path, *, config: ModelConfig, values: dict[str, Any], weights: dict[str, Tensor], tokenizer_file: Path
+) -> None:
+    """The folder of any model trained here; `values` are its config.json."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)  # safetensors makes it readable by its owner alone
-    write_json(folder / "config.json", config_json(config, recipe))
+    write_json(folder / "config.json", values)
     write_json(folder / "generation_config.json", GENERATION)
     write_json(folder / "tokenizer_config.json", tokenizer_json(config))
     (folder / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())

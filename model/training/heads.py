@@ -51,15 +51,21 @@ def attention_maps(decoder: Decoder, ids_T: Tensor) -> Iterator[tuple[Tensor, Te
     config = decoder.config
     step = Step(rotation_TR=decoder.rotations.rows(0, len(ids_T), length=len(ids_T)), mask_TK=None)
     x_TD = F.embedding(ids_T, decoder.weights.embedding_VD)
-    for index, layer in enumerate(decoder.weights.layers):
-        normed_TD = F.rms_norm(x_TD, (config.hidden_size,), layer.attention_norm, config.rms_norm_eps)
-        new = attention.project(normed_TD, layer.attention, config, step.rotation_TR)
-        k_THX, _ = attention.keys_and_values(new.kept, layer.attention, config)
-        scores_HQK = torch.einsum("qhx,khx->hqk", attention.queries(new), k_THX)
-        later_QK = torch.ones(len(ids_T), len(ids_T), dtype=torch.bool).triu(1)
-        masked_HQK = scores_HQK.float().mul(decoder.scale).masked_fill(later_QK, float("-inf"))
+    for index in range(config.layers):
+        map_HQK = head_weights(decoder, index, x_TD, step)
         x_TD, _, _ = decoder.layer(index, x_TD, step)
-        yield masked_HQK.softmax(dim=-1), x_TD
+        yield map_HQK, x_TD
+
+
+def head_weights(decoder: Decoder, index: int, x_TD: Tensor, step: Step) -> Tensor:
+    """softmax(scale · q kᵀ) of one layer's heads on its input [T, D], float32 [H, Q, K]: for short texts."""
+    config, layer = decoder.config, decoder.weights.layers[index]
+    normed_TD = F.rms_norm(x_TD, (config.hidden_size,), layer.attention_norm, config.rms_norm_eps)
+    new = attention.project(normed_TD, layer.attention, config, step.rotation_TR, step.temperature_T)
+    k_THX, _ = attention.keys_and_values(new.kept, layer.attention, config)
+    scores_HQK = torch.einsum("qhx,khx->hqk", attention.queries(new), k_THX)
+    later_QK = torch.ones(len(x_TD), len(x_TD), dtype=torch.bool).triu(1)
+    return scores_HQK.float().mul(decoder.scale).masked_fill(later_QK, float("-inf")).softmax(dim=-1)
 
 
 @torch.inference_mode()

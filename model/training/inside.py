@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
-from model.network import attention
 from model.network.decoder import Decoder, Step
 from model.network.weights import AttentionWeights
+from model.training.heads import head_weights
 
 
 class Reader(NamedTuple):
@@ -58,24 +58,11 @@ def look_inside(decoder: Decoder, ids: list[int]) -> Inside:
     x_TD, late_TD = decoder.embed(ids_T), None
     maps, experts = [], []
     for index in range(decoder.config.layers):
-        maps.append(_weights(decoder, index, x_TD, step))
+        assert isinstance(decoder.weights.layers[index].attention, AttentionWeights), "tours are of models with latents"
+        maps.append(head_weights(decoder, index, x_TD, step))
         x_TD, late_TD, trace = decoder.layer(index, x_TD, step, late_TD)
         if trace.routing is not None:
             experts.append(trace.routing.ids_TA)
     nats_T = F.cross_entropy(decoder.logits(x_TD)[:-1], ids_T[1:], reduction="none")
     bits_T = np.append(math.nan, nats_T.double().numpy() / math.log(2))
     return Inside(torch.stack(maps).numpy(), torch.stack(experts).numpy(), bits_T)
-
-
-def _weights(decoder: Decoder, index: int, x_TD: torch.Tensor, step: Step) -> torch.Tensor:
-    """softmax(scale · q kᵀ) of one layer's heads, float32 [H, T, T]."""
-    config, weights = decoder.config, decoder.weights.layers[index]
-    assert isinstance(weights.attention, AttentionWeights), "tours are of models with latents"
-    normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.attention_norm, config.rms_norm_eps)
-    new = attention.project(normed_TD, weights.attention, config, step.rotation_TR, step.temperature_T)
-    c_kv_TC, k_rope_TR = new.kept
-    k_THN = torch.einsum("tc,hnc->thn", c_kv_TC, weights.attention.w_uk_HNC)
-    scores_HTT = torch.einsum("qhn,khn->hqk", new.content_THN, k_THN)
-    scores_HTT = scores_HTT + torch.einsum("qhr,kr->hqk", new.rope_THR, k_rope_TR)
-    later_TT = torch.ones(len(x_TD), len(x_TD), dtype=torch.bool).triu(1)
-    return (scores_HTT.float() * decoder.scale).masked_fill(later_TT, -math.inf).softmax(dim=-1)

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from model.config import ModelConfig
-from model.training.export import GENERATION, config_json, tokenizer_json, write_json
+from model.training.export import config_json, write_folder
 from model.training.recipe import Recipe
 
 LATENT_KEYS = ("kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
@@ -19,13 +18,8 @@ def export(
     folder: Path, *, config: ModelConfig, recipe: Recipe, weights: dict[str, Tensor], tokenizer_file: Path
 ) -> None:
     """Write config, weights and tokenizer; a tied head not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "model.safetensors").chmod(0o644)  # safetensors makes it readable by its owner alone
-    write_json(folder / "config.json", study_config_json(config, recipe))
-    write_json(folder / "generation_config.json", GENERATION)
-    write_json(folder / "tokenizer_config.json", tokenizer_json(config))
-    (folder / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
+    values = study_config_json(config, recipe)
+    write_folder(folder, config=config, values=values, weights=weights, tokenizer_file=tokenizer_file)
 
 
 def study_config_json(config: ModelConfig, recipe: Recipe) -> dict[str, Any]:

@@ -31,7 +31,8 @@ from model.kv_bytes import kv_bytes_per_token
 from model.tour import Stop, Tour, write_tour
 from model.training import generated, tour_prompts, tour_scores
 from model.training.inside import Inside, Reader, look_inside, open_reader
-from model.training.tour_scores import Pairs, Words, best_head, even, given, max_violation
+from model.training.specialisation import max_violation
+from model.training.tour_scores import Pairs, Words, best_head, even, given
 
 SEED = 20
 TEXT_TOKENS = 256  # of each held-out text

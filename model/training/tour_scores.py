@@ -101,8 +101,3 @@ def best_head(scores_LH: NDArray[np.float64]) -> tuple[int, int]:
     """Layer and head of the largest score."""
     layer, head = divmod(int(scores_LH.argmax()), scores_LH.shape[1])
     return layer, head
-
-
-def max_violation(counts: NDArray[np.int64]) -> float:
-    """Largest load over the mean load, minus 1 (arXiv 2408.15664)."""
-    return float(counts.max() / counts.mean() - 1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from model.training.specialisation import max_violation
 from model.training.tour_scores import (
     Words,
     best_head,
@@ -11,7 +12,6 @@ from model.training.tour_scores import (
     even,
     first,
     given,
-    max_violation,
     previous,
     recalled,
 )
