@@ -36,6 +36,7 @@ ZOOM_LIMIT = 0.15
 GALLERY_LIMITS = (0.15, 1.5)  # 16 heads of 32,768 tokens, bf16
 LEAST_TOKENS = 1024
 THUMBNAIL_ROWS = 256
+QUICK_TOKENS = 32_768  # up to here every row takes seconds, and is measured several times too
 PEER_STEP = 16  # beyond this many blocks the peer's exact picture is every 16th block, times 16
 
 
@@ -44,6 +45,18 @@ class Times(NamedTuple):
 
     rows: dict[int, float]
     last: Stage
+
+
+class Memory:
+    """The most private memory that this process has taken beyond what it had at first, in bytes."""
+
+    def __init__(self) -> None:
+        self._before = _private()
+        self.most = 0
+
+    def look(self) -> None:
+        """Take what there is now into account."""
+        self.most = max(self.most, _private() - self._before)
 
 
 def measure_attention(command: MeasureAttention) -> Work:
@@ -66,40 +79,35 @@ def _measured(
 ) -> Generator[None, None, tuple[dict[str, Measurement], list[str]]]:
     how = arithmetic(torch.device("cpu"), exact=command.arithmetic == "float32")
     limits = [None if limit is None else limit * (2 if how == "float32" else 1) for limit in _limits(command.tokens)]
-    before, highest = _private(), [0]
-
-    def watched(work: Iterator[Stage | None]) -> Generator[Stage | None, None, None]:
-        for stage in work:
-            highest[0] = max(highest[0], _private() - before)
-            yield stage
-
+    memory = Memory()
     measures: dict[str, Measurement] = {}
     first, thousand = [], []
     for _ in range(REPEATS):
-        times = yield from _timed(watched(_pictures(run, command.tokens, how, Kept())), until=1024)
+        times = yield from _timed(_pictures(run, command.tokens, how, Kept()), memory, until=1024)
         first.append(min(times.rows.values()))
         thousand.append(next(seconds for rows, seconds in times.rows.items() if rows >= min(1024, command.tokens)))
-    every = None
-    if command.full:
+    every = []
+    for _ in range(REPEATS if command.full and command.tokens <= QUICK_TOKENS else int(command.full)):
         kept = Kept()
-        times = yield from _timed(watched(_pictures(run, command.tokens, how, kept)))
-        every = max(times.rows.values())
+        times = yield from _timed(_pictures(run, command.tokens, how, kept), memory)
+        every.append(max(times.rows.values()))
+    if every:
         cell = tuple(at // _cell(command.tokens) for at in run.needle)
         measures["needle"] = Measurement(value=float(times.last.values[0][cell]), unit="probability", limit=0.5)
-        zoom = yield from _timed(watched(_zoom(run, command.tokens, how, kept)), until=1)
+        zoom = yield from _timed(_zoom(run, command.tokens, how, kept), memory, until=1)
         measures["zoom_first_picture"] = _against(min(zoom.rows.values()), None, ZOOM_LIMIT)
     seen = yield from _thumbnails(run, how)
     plain = PlainPicture(run, how, pixels=PIXELS)
     peers = yield from _peer(plain, command.tokens, full=command.full)
     measures["first_picture"] = _against(median(first), peers[0], limits[0])
     measures["rows_1024"] = _against(median(thousand), peers[1], limits[1])
-    if every is not None:
-        measures["every_row"] = _against(every, peers[2], limits[2])
+    if every:
+        measures["every_row"] = _against(median(every), peers[2], limits[2])
     gallery = GALLERY_LIMITS if command.tokens == 32768 and run.recording.info.config.heads == 16 else (None, None)
     for name, value, limit in zip(("first_thumbnail", "all_thumbnails"), seen, gallery, strict=True):
         doubled = None if limit is None else limit * (2 if how == "float32" else 1)
         measures[name] = _against(value, None, doubled)
-    measures["extra_memory"] = _against(highest[0] / 1e6, None, _limits(command.tokens)[3], unit="MB")
+    measures["extra_memory"] = _against(memory.most / 1e6, None, _limits(command.tokens)[3], unit="MB")
     notes = [f"Arithmetic: {how}. Synthetic latents, one head, {PIXELS} cells along an edge at most, nothing kept."]
     return measures, [*notes, *plain.notes]
 
@@ -148,7 +156,7 @@ def _thumbnails(run: Synthetic, how: Arithmetic) -> Generator[None, None, tuple[
     return seconds[0], seconds[-1]
 
 
-def _timed(work: Iterator[Stage | None], *, until: int = 2**62) -> Generator[None, None, Times]:
+def _timed(work: Iterator[Stage | None], memory: "Memory", *, until: int = 2**62) -> Generator[None, None, Times]:
     """Run through the stages until one of so many rows, counting only the time of the work itself."""
     rows: dict[int, float] = {}
     last, seconds = None, 0.0
@@ -156,6 +164,7 @@ def _timed(work: Iterator[Stage | None], *, until: int = 2**62) -> Generator[Non
         began = time.perf_counter()
         stage = next(work, None) if last is None or not last.final else None
         seconds += time.perf_counter() - began
+        memory.look()
         if stage is not None:
             rows.setdefault(stage.rows_done, seconds)
             last = stage

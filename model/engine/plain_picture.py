@@ -54,14 +54,14 @@ class PlainPicture:
 
     def _keys(self) -> Tensor:
         reader = self._reader
-        latents = torch.empty((self._tokens, reader.latent_width))
+        latents = torch.empty((self._tokens, reader.latent_width), dtype=self._dtype)
         return reader.keys(
             0, self._tokens, out=torch.empty((self._tokens, reader.width), dtype=self._dtype), latents=latents
         )
 
     def _cells(self, queries: np.ndarray, keys_KX: Tensor) -> Tensor:
         keys = int(queries[-1]) + 1
-        scores_QK = self._reader.queries(queries).to(self._dtype) @ keys_KX[:keys].T
+        scores_QK = self._reader.queries(queries, self._dtype).to(self._dtype) @ keys_KX[:keys].T
         late_QK = torch.arange(keys) > torch.from_numpy(queries)[:, None]
         weights_QK = scores_QK.float().masked_fill_(late_QK, -torch.inf).softmax(dim=-1)
         cell = -(-self._tokens // self._pixels)

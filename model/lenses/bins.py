@@ -77,7 +77,7 @@ class Bins:
             tensors = (self.edges, first_bin, self._most, self._total)
             fold_plain.fold(scores_KQ, first_key, self._query, *tensors, softmax=self._softmax, adds=self._adds)
             return
-        kernel, scores = self._compiled, _as_float32(self._compiled, scores_KQ)
+        kernel, scores = self._compiled, _stored(scores_KQ)
         if self._softmax:
             before = scratch("before", (len(self.query_Q),), dtype=torch.float32, device=scores_KQ.device).numpy()
             bins = (self.edges[: self.count + 1], first_bin, self.most_BQ, self.total_BQ)
@@ -99,10 +99,8 @@ class Bins:
             self.most_BQ, self.total_BQ = self._most.cpu().numpy(), self._total.cpu().numpy()
 
 
-def _as_float32(kernel: Any, scores_KQ: Tensor) -> NDArray[np.float32]:
-    if scores_KQ.dtype == torch.float32:
-        values: NDArray[np.float32] = scores_KQ.numpy()
-        return values
-    wide = scratch("wide", tuple(scores_KQ.shape), dtype=torch.float32, device=scores_KQ.device).numpy()
-    kernel.widen(scores_KQ.view(torch.int16).numpy().view(np.uint16), wide)
-    return wide
+def _stored(scores_KQ: Tensor) -> NDArray[Any]:
+    """The same memory for the compiled kernels, which read bfloat16 as its bits."""
+    if scores_KQ.dtype == torch.bfloat16:
+        return scores_KQ.view(torch.int16).numpy().view(np.uint16)
+    return scores_KQ.numpy()

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 from numpy.typing import NDArray
 
 importlib.import_module("model.network.cpu_decode.compiled")  # decides where machine code is kept
@@ -45,35 +46,43 @@ def _exp(x: Any) -> Any:
     return p * np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@_inlined
-def _wide(bits: Any) -> Any:
+def _score(stored: Any) -> Any:
     """A score as float32; uint16 are the bits of bfloat16."""
-    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
+    raise NotImplementedError("compiled code takes what is overloaded below")
+
+
+@overload(_score, inline="always")
+def _(stored):  # type: ignore[no-untyped-def]  # numba wants the lambdas' signature, annotations included
+    if isinstance(stored, types.Float):
+        return lambda stored: stored
+    return lambda stored: np.uint32(np.uint32(stored) << np.uint32(16)).view(np.float32)
 
 
 @_inlined
 def _raise(most: Any, row: Any) -> None:
     for q in range(most.shape[0]):
-        most[q] = max(most[q], row[q])
+        most[q] = max(most[q], _score(row[q]))
 
 
 @_inlined
 def _raise_4(most: Any, a: Any, b: Any, c: Any, d: Any) -> None:
     for q in range(most.shape[0]):
-        most[q] = max(most[q], max(max(a[q], b[q]), max(c[q], d[q])))
+        most[q] = max(most[q], max(max(_score(a[q]), _score(b[q])), max(_score(c[q]), _score(d[q]))))
 
 
 @_inlined
 def _add(total: Any, row: Any, most: Any) -> None:
     for q in range(most.shape[0]):
-        total[q] += _exp(row[q] - most[q])
+        total[q] += _exp(_score(row[q]) - most[q])
 
 
 @_inlined
 def _add_4(total: Any, a: Any, b: Any, c: Any, d: Any, most: Any) -> None:
     for q in range(most.shape[0]):
         m = most[q]
-        total[q] += (_exp(a[q] - m) + _exp(b[q] - m)) + (_exp(c[q] - m) + _exp(d[q] - m))
+        total[q] += (_exp(_score(a[q]) - m) + _exp(_score(b[q]) - m)) + (
+            _exp(_score(c[q]) - m) + _exp(_score(d[q]) - m)
+        )
 
 
 @_inlined
@@ -85,12 +94,12 @@ def _rescale(total: Any, before: Any, most: Any) -> None:
 @_inlined
 def _sum(total: Any, row: Any) -> None:
     for q in range(total.shape[0]):
-        total[q] += row[q]
+        total[q] += _score(row[q])
 
 
 @_entry
 def fold_softmax(
-    scores_KQ: NDArray[np.float32],
+    scores_KQ: NDArray[np.float32] | NDArray[np.uint16],
     first_key: int,
     query_Q: NDArray[np.int64],
     edges: NDArray[np.int64],
@@ -100,6 +109,8 @@ def fold_softmax(
     before_Q: NDArray[np.float32],
 ) -> None:
     """Fold scores of keys from `first_key` on into the bins from `first_bin` on. `before_Q` is scratch.
+
+    Scores are float32, or bfloat16 given as its bits.
 
     Queries ascend; a key is seen by the queries at or after it. Bin b holds keys edges[b] … edges[b + 1] − 1.
     """
@@ -151,7 +162,7 @@ def fold_softmax(
 
 @_entry
 def fold_scores(
-    scores_KQ: NDArray[np.float32],
+    scores_KQ: NDArray[np.float32] | NDArray[np.uint16],
     first_key: int,
     query_Q: NDArray[np.int64],
     edges: NDArray[np.int64],
@@ -172,15 +183,6 @@ def fold_scores(
             if adds:
                 _sum(total_BQ[bin, start:], scores_KQ[k, start:])
         bin += 1
-
-
-@_entry
-def widen(bits_KQ: NDArray[np.uint16], scores_KQ: NDArray[np.float32]) -> None:
-    """bfloat16, given as its bits, as float32."""
-    for k in range(bits_KQ.shape[0]):
-        row, to = bits_KQ[k], scores_KQ[k]
-        for q in range(row.shape[0]):
-            to[q] = _wide(row[q])
 
 
 @_entry

@@ -29,13 +29,14 @@ class HeadReader:
         weights = projections.layer(layer)
         self.device = weights.q_weight.device
         nope, width = config.qk_nope_head_dim, config.qk_head_dim
-        self._q_XS = weights.q_weight[head * width : (head + 1) * width].float()
+        self._q_XS = weights.q_weight[head * width : (head + 1) * width]
         self.content_width, self.rope_width, self.width = nope, config.qk_rope_head_dim, width
         self.has_latents = weights.kv_b is not None
         self.latent_width = width
         if weights.kv_b is not None:
             self.w_uk_NC = weights.kv_b.unflatten(0, (config.heads, -1))[head, :nope].float()
             self.latent_width = config.kv_lora_rank + config.qk_rope_head_dim
+        self._narrow: dict[tuple[str, torch.dtype], Tensor] = {}  # weights in the dtypes they were multiplied in
 
     def absorbs(self, rows: int) -> bool:
         """Whether moving W_UK into `rows` queries is less work than restoring the keys' content."""
@@ -43,11 +44,15 @@ class HeadReader:
         return self.has_latents and rows * (rank - nope) <= rank * nope
 
     @torch.no_grad()
-    def queries(self, tokens: Positions) -> Tensor:
-        """Content and rotated part of these tokens' queries, scaled, as the model had them: float32 [q, N + R]."""
+    def queries(self, tokens: Positions, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Content and rotated part of these tokens' queries, scaled, as the model had them: float32 [q, N + R].
+
+        `dtype` is that of the one product in it.
+        """
         config = self.config
-        source_QS = self._float(self.recording.heavy_at("query_source", tokens, layer_row=self.layer))
-        q_QX = torch.mm(source_QS, self._q_XS.T).mul_(softmax_scale(config))
+        source = self.recording.heavy_at("query_source", tokens, layer_row=self.layer)
+        source_QS = self._tensor(source).to(self.device).to(dtype)
+        q_QX = torch.mm(source_QS, self._in(dtype, "q", self._q_XS).T).float().mul_(softmax_scale(config))
         at = torch.from_numpy(tokens).to(self.device)
         if config.query_temperature is not None:
             q_QX *= query_temperature(config.query_temperature, at).unsqueeze(1)
@@ -66,19 +71,18 @@ class HeadReader:
         return torch.cat((torch.mm(q_QX[:, : self.content_width], self.w_uk_NC), q_QX[:, self.content_width :]), dim=1)
 
     def latents(self, start: int, end: int, *, out: Tensor) -> Tensor:
-        """c_kv and k_rope of tokens start … end − 1 side by side, float32 [k, C + R], in the first rows of `out`.
+        """c_kv and k_rope of tokens start … end − 1 side by side, [k, C + R], in the first rows of `out`.
 
         Without latents the head's keys.
         """
-        rank = self.config.kv_lora_rank
-        to = out[: end - start]
+        rank, width = self.config.kv_lora_rank, self.width
         if not self.has_latents:
-            k_KGX = self._read("k", start, end).reshape(end - start, -1, self.width)
-            to[:] = self._tensor(k_KGX[:, self.head * k_KGX.shape[1] // self.config.heads])
-            return to
-        to[:, :rank] = self._tensor(self._read("c_kv", start, end))
-        to[:, rank:] = self._tensor(self._read("k_rope", start, end))
-        return to
+            group = self.head * self.recording.columns["k"].shape[1] // width // self.config.heads
+            self._copy("k", start, end, out, slice(group * width, (group + 1) * width))
+        else:
+            self._copy("c_kv", start, end, out[:, :rank])
+            self._copy("k_rope", start, end, out[:, rank:])
+        return out[: end - start]
 
     @torch.no_grad()
     def keys(self, start: int, end: int, *, out: Tensor, latents: Tensor) -> Tensor:
@@ -88,10 +92,8 @@ class HeadReader:
         to = out[: end - start]
         if not self.has_latents:
             return to.copy_(from_KC)
-        if to.dtype == torch.float32:
-            torch.mm(from_KC[:, :rank], self.w_uk_NC.T, out=to[:, : self.content_width])
-        else:
-            to[:, : self.content_width] = torch.mm(from_KC[:, :rank].to(to.dtype), self.w_uk_NC.T.to(to.dtype))
+        w_uk_NC = self._in(to.dtype, "w_uk", self.w_uk_NC)
+        torch.mm(from_KC[:, :rank].to(to.dtype), w_uk_NC.T, out=to[:, : self.content_width])
         to[:, self.content_width :] = from_KC[:, rank:]
         return to
 
@@ -101,13 +103,31 @@ class HeadReader:
             return slice(0, self.width)
         return slice(0, self.content_width) if quantity == "content" else slice(self.content_width, self.width)
 
-    def _read(self, name: str, start: int, end: int) -> NDArray[np.generic]:
-        return self.recording.heavy(name, layer_row=self.layer, start=start, end=end)
+    def _copy(self, name: str, start: int, end: int, out: Tensor, columns: slice = slice(None)) -> None:
+        """A column's rows of these tokens, straight into `out` where its numbers are the recording's own."""
+        for at, values in self.recording.heavy_parts(name, layer_row=self.layer, start=start, end=end):
+            to, rows = out[at : at + len(values)], values[:, columns]
+            own = _numbers(to)
+            if own is not None and own.dtype == rows.dtype:
+                np.copyto(own, rows)
+            else:
+                to.copy_(self._tensor(rows.copy()))  # the recording's may be read-only, which torch warns of
 
-    def _float(self, values: NDArray[np.generic]) -> Tensor:
-        return self._tensor(values).to(self.device).float()
+    def _in(self, dtype: torch.dtype, name: str, weight: Tensor) -> Tensor:
+        """A weight in a dtype, converted once."""
+        found = self._narrow.get((name, dtype))
+        if found is None:
+            found = self._narrow[name, dtype] = weight.to(dtype)
+        return found
 
     def _tensor(self, values: NDArray[np.generic]) -> Tensor:
         if values.dtype == np.uint16:
             return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16)
         return torch.from_numpy(values)
+
+
+def _numbers(values: Tensor) -> NDArray[np.generic] | None:
+    """The same memory for numpy, bfloat16 as uint16 bits; None on another device."""
+    if values.device.type != "cpu":
+        return None
+    return values.view(torch.int16).numpy().view(np.uint16) if values.dtype == torch.bfloat16 else values.numpy()

@@ -118,15 +118,16 @@ class Scorer:
             return self.projected(tokens, quantity)
         parts = [partial(self.projected, tokens[a:b], quantity) for a, b in shares(len(tokens))]
         rows: list[Tensor] = together(parts)
-        if rows[0].device.type == "cpu" and rows[0].dtype == torch.float32:
-            # torch's own would share these few numbers among its threads, and wait for them beside other work.
-            return torch.from_numpy(np.concatenate([part.numpy() for part in rows]))
-        return torch.cat(rows)
+        if self.reader.device.type != "cpu":
+            return torch.cat(rows)
+        # torch's own would share these few numbers among its threads, which then spin in the way of ours.
+        joined = np.concatenate([part.view(torch.int16).numpy() for part in rows])
+        return torch.from_numpy(joined).view(rows[0].dtype)
 
     @torch.no_grad()
     def projected(self, tokens: Positions, quantity: Quantity) -> Tensor:
         """`queries` on the calling thread."""
-        q_QX = self.reader.queries(tokens)
+        q_QX = self.reader.queries(tokens, self._dtype)
         if self.absorbed and quantity != "position":
             if quantity == "content":
                 q_QX[:, self.reader.content_width :] = 0
@@ -158,7 +159,7 @@ class Scorer:
         if end <= self._have.length and not self.absorbed:
             return self._have.rows[start:end, reader.columns(quantity)]
         if self.absorbed:
-            latents_KX = reader.latents(start, end, out=self._latents()).to(self._dtype)
+            latents_KX = reader.latents(start, end, out=self._latents())
             return latents_KX[:, -reader.rope_width :] if quantity == "position" else latents_KX
         out = scratch("keys", (KEY_BLOCK, reader.width), dtype=self._dtype, device=reader.device)
         return reader.keys(start, end, out=out, latents=self._latents())[:, reader.columns(quantity)]
@@ -170,7 +171,7 @@ class Scorer:
 
     def _latents(self) -> Tensor:
         shape = (KEY_BLOCK, self.reader.latent_width)
-        return scratch("latents", shape, dtype=torch.float32, device=self.reader.device)
+        return scratch("latents", shape, dtype=self._dtype, device=self.reader.device)
 
     def _fits(self, keys: int) -> bool:
         return keys * self.reader.width * self._dtype.itemsize <= self.kept.limit

@@ -1,6 +1,6 @@
 """Some query rows of a head on their way over all keys they see, in pieces of bounded work, on all threads."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 from model.lenses.bins import Bins
 from model.lenses.reader import Positions
 from model.lenses.scorer import KEY_BLOCK, Scorer
-from model.lenses.workers import ALL, shares, together
+from model.lenses.workers import ALL, together
 from model.message import Quantity
 
 PIECE_PRODUCTS = 2**30  # multiplications of one piece on one thread: some 30 ms
@@ -68,17 +68,16 @@ def walk(
                 break
             sizes.append(min(group[-1][1], last + 1) - group[0][0])
             taken += sizes[-1]
-        parts = [
-            _part(scorer, q_QX, query_Q, groups[at + a : at + b], bins, quantity) for a, b in shares(len(sizes), sizes)
-        ]
-        together(parts)
+        # Whoever is done takes the next group: nobody waits for more than one.
+        left = iter(groups[at : at + len(sizes)])
+        together([_part(scorer, q_QX, query_Q, left, bins, quantity)] * min(ALL, len(sizes)))
         at += len(sizes)
         yield
     return bins
 
 
 def _part(
-    scorer: Scorer, q_QX: Tensor, query_Q: Positions, groups: list[Steps], bins: Bins, quantity: Quantity
+    scorer: Scorer, q_QX: Tensor, query_Q: Positions, groups: Iterator[Steps], bins: Bins, quantity: Quantity
 ) -> Callable[[], None]:
     def score() -> None:
         last = int(query_Q[-1])

@@ -1,7 +1,7 @@
 """A Recording: what one run did, in columns that only grow; one reader for live and opened runs. Torch-free."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -90,11 +90,26 @@ class Recording:
 
         `layer_row` counts attention layers, for router_scores MoE layers; logits have the one row 0.
         """
-        column = self.columns[name]
+        parts = [values for _, values in self.heavy_parts(name, layer_row=layer_row, start=start, end=end)]
+        return (
+            np.concatenate(parts)
+            if parts
+            else np.empty((0, self.columns[name].shape[1]), self.columns[name].numpy_dtype)
+        )
+
+    def heavy_parts(
+        self, name: str, *, layer_row: int, start: int = 0, end: int | None = None
+    ) -> Iterator[tuple[int, NDArray[np.generic]]]:
+        """The rows of `heavy` as they lie, uncopied: views [n, width], each with its first row's place in `heavy`.
+
+        Views of a live run are good only until it goes on.
+        """
+        column, at = self.columns[name], 0
         if not 0 <= layer_row < column.shape[0]:
             raise IndexError(f"row {layer_row} of {name}, which has {column.shape[0]}")
-        parts = [chunk.array(name)[layer_row, a:b] for chunk, a, b in self._pieces(start, end)]
-        return np.concatenate(parts) if parts else np.empty((0, column.shape[1]), column.numpy_dtype)
+        for chunk, a, b in self._pieces(start, end):
+            yield at, chunk.array(name)[layer_row, a:b]
+            at += b - a
 
     def heavy_at(self, name: str, tokens: NDArray[np.int64], *, layer_row: int) -> NDArray[np.generic]:
         """The rows of `heavy` [n, width] of single tokens, in ascending order, wherever they lie."""
@@ -104,7 +119,9 @@ class Recording:
         starts = np.flatnonzero(np.diff(chunk_of, prepend=-1))
         for a, b in zip(starts, [*starts[1:], len(tokens)], strict=True):
             values = self.chunks[int(chunk_of[a])].array(name)[layer_row]
-            result[a:b] = values[tokens[a:b] - chunk_of[a] * CHUNK_TOKENS]
+            rows = tokens[a:b] - chunk_of[a] * CHUNK_TOKENS
+            together = rows[-1] - rows[0] == b - a - 1  # neighbours lie in one piece, which is copied much faster
+            result[a:b] = values[rows[0] : rows[-1] + 1] if together else values[rows]
         return result
 
     def texts(self, start: int = 0, end: int | None = None) -> list[str]:
@@ -146,22 +163,21 @@ class Recording:
 
     def _pieces(self, start: int, end: int | None, *, step: bool = False) -> list[Piece]:
         """The chunks that hold a range, each with the part of it that belongs to the range."""
-        count: Callable[[Chunk], int] = (lambda chunk: chunk.steps) if step else (lambda chunk: chunk.tokens)
         if step:
-            firsts = [0, *accumulate(count(chunk) for chunk in self.chunks)]
-            last = firsts[-1]
+            firsts = [0, *accumulate(chunk.steps for chunk in self.chunks)]
+            last, index = firsts[-1], bisect_right(firsts, start) - 1
         else:
-            firsts = list(range(0, CHUNK_TOKENS * len(self.chunks) + 1, CHUNK_TOKENS))
-            last = self.tokens
+            last, index = self.tokens, start // CHUNK_TOKENS
         end = last if end is None else min(end, last)
         if start < 0 or start >= end:
             return []
-        pieces = []
-        for index in range(bisect_right(firsts, start) - 1, len(self.chunks)):
-            first = firsts[index]
-            if first >= end:
-                break
-            a, b = max(start - first, 0), min(end - first, count(self.chunks[index]))
+        pieces: list[Piece] = []
+        first = firsts[index] if step else index * CHUNK_TOKENS
+        while first < end:
+            chunk = self.chunks[index]
+            count = chunk.steps if step else chunk.tokens
+            a, b = max(start - first, 0), min(end - first, count)
             if a < b:
-                pieces.append((self.chunks[index], a, b))
+                pieces.append((chunk, a, b))
+            first, index = first + count, index + 1
         return pieces

@@ -163,9 +163,9 @@ def test_a_needle_and_a_thin_diagonal_are_visible_in_the_whole(
 ) -> None:
     real = HeadReader.queries
 
-    def planted(self: HeadReader, tokens: Any) -> Any:
+    def planted(self: HeadReader, tokens: Any, dtype: Any) -> Any:
         """Query 211 looks for key 57 alone, or with `behind` every query for the key so far behind it."""
-        q_QX = real(self, tokens)
+        q_QX = real(self, tokens, dtype)
         for index, token in enumerate(tokens):
             key = 57 if behind is None else int(token) - behind
             if token == 211 or (behind is not None and key >= 0):
@@ -188,7 +188,7 @@ def test_rows_are_appended_and_the_others_are_not_computed_again(tmp_path: Path)
     real = HeadReader.queries
     wanted = Wanted((0, 231), (0, 231), (8, 8), "probability", "max")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HeadReader, "queries", lambda self, tokens: (asked.extend(tokens), real(self, tokens))[1])
+        patch.setattr(HeadReader, "queries", lambda self, tokens, dtype: (asked.extend(tokens), real(self, tokens, dtype))[1])
         *_, after = stages(grown, wanted, kept)
     assert asked == list(range(200, 231))
     np.testing.assert_array_equal(after.values[0][:25, :25], before.values[0])
