@@ -53,7 +53,7 @@ class Run:
     @property
     def generated(self) -> int:
         """Tokens chosen so far; the last of them is not fed."""
-        return sum(1 for text in self.chosen_texts if text)
+        return int((self.column("chosen_ids") >= 0).sum())
 
 
 def new_columns(info: RunInfo) -> dict[str, Column]:

@@ -67,8 +67,7 @@ def open_long_run(session: Session, folder: Path, *, tokens: int) -> None:
 
 
 def _fly(running: RunningWindow) -> dict[str, Any]:
-    session, plot = running.session, running.window.parts.attention.findChild(MapPlot)
-    assert isinstance(plot, MapPlot)
+    session, plot = running.session, running.window.parts.attention.shown_plot()
     stages: list[float] = []
     asked = [0.0]
     running.window.parts.attention.range_wanted.connect(lambda _wanted: asked.__setitem__(0, time.perf_counter()))

@@ -2,7 +2,8 @@
 
 Work is a generator that stops after every piece of at most 50 ms, with an event when there is one to
 tell. Runs are done one after the other, and so are loads; a run and a load share the time. Questions come
-in between, but never take more than a third of the time while either goes on.
+in between, but never take more than a third of the time while either goes on; those that have been answered
+by no stage yet come before those that are only refined.
 """
 
 import logging
@@ -59,6 +60,7 @@ class Job:
     work: Work
     topic: tuple[object, ...] | None = None
     run: str = ""  # set once the run has started; from then on its last event is Finished
+    told: bool = False  # whether a question has been answered by a stage, so that what is left is refinement
 
 
 class Agenda:
@@ -123,10 +125,13 @@ class Agenda:
         jobs = self._questions if ask else self._long()
         if not jobs:
             return []
+        if ask:
+            self._bring_unanswered_forward()
         events, more = _piece(jobs[0])
         if not more:
             jobs.popleft()
         elif ask:
+            jobs[0].told = jobs[0].told or bool(events)
             jobs.rotate(-1)  # a short question is answered while a long one goes on
         seconds = time.monotonic() - began
         self._owed = seconds * RUN_SHARE if ask else self._owed - seconds
@@ -135,6 +140,13 @@ class Agenda:
         elif not ask:
             self._lead += seconds if jobs is self._runs else -seconds
         return events
+
+    def _bring_unanswered_forward(self) -> None:
+        """The first question that has no stage yet, if there is one: a first picture comes before any refinement."""
+        for at, job in enumerate(self._questions):
+            if not job.told:
+                self._questions.rotate(-at)
+                return
 
     def _long(self) -> deque[Job]:
         """Of a run and a load the one that has had less time."""

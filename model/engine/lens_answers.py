@@ -62,13 +62,13 @@ def _picture(command: ShowPicture, engine: Engine) -> Work:
     wanted = Wanted(command.queries, command.keys, command.cell, command.quantity, command.reduction)
     check(wanted, len(command.heads))
     heads = list(_heads(command, wanted, engine))
-    error = 0.0
+    error, told = 0.0, False
     for stage in pictures(heads, minus=list(_subtracted(command, wanted, engine))):
         if stage is None:
             yield None
             continue
-        if not error and heads[0].scorer.arithmetic == "bf16":
-            error = rounding_error(heads[0].scorer, command.queries)
+        if (told or stage.final) and not error and heads[0].scorer.arithmetic == "bf16":
+            error = rounding_error(heads[0].scorer, command.queries)  # not before there is something to see
         yield PictureShown(
             request=command.request,
             run=command.run,
@@ -90,6 +90,7 @@ def _picture(command: ShowPicture, engine: Engine) -> Work:
             slot=command.slot,
             minus=command.minus,
         )
+        told = True
 
 
 def _heads(command: ShowPicture, wanted: Wanted, engine: Engine) -> Iterator[HeadPicture]:

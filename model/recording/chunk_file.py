@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,21 @@ from model.tensorfile import TensorFile, write_tensors
 
 Stored = dict[str, tuple[str, Values]]
 
-OPEN_FILES = 64  # every map keeps a file descriptor, and a process may often have no more than 1024 of them
+MOST_OPEN_FILES = 1024  # a quarter of a million tokens; opening a file again costs more than reading what it holds
 TEXT_BYTES_LIMIT = 2**24  # of one column of texts in one chunk
+
+
+def _files_at_most() -> int:
+    """Every map keeps a file descriptor; a quarter of those that the process may have are ours."""
+    try:
+        resource = import_module("resource")
+    except ImportError:  # not on Windows
+        return 64
+    allowed: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_OPEN_FILES if allowed == resource.RLIM_INFINITY else min(MOST_OPEN_FILES, max(allowed // 4, 16))
+
+
+OPEN_FILES = _files_at_most()
 
 
 class OpenFiles:

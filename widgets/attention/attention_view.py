@@ -208,11 +208,11 @@ class AttentionView(Panel):
 
     def wanted(self) -> WantedRange:
         """The cells in view now; the whole square unless someone zoomed in."""
-        return self._shown_plot().wanted()
+        return self.shown_plot().wanted()
 
     def fit(self) -> None:
         """Show the whole square again."""
-        self._shown_plot().fit()
+        self.shown_plot().fit()
 
     def _connect(self) -> None:
         self._plot.query_chosen.connect(self.token_chosen)
@@ -256,7 +256,8 @@ class AttentionView(Panel):
         stage = shown.stage
         self._exact.setVisible(self._exact.isChecked() or (stage is not None and stage.arithmetic == "bf16"))
 
-    def _shown_plot(self) -> MapPlot:
+    def shown_plot(self) -> MapPlot:
+        """The map on screen; of two side by side that of content."""
         return self._both.content if self._quantity == "both" else self._plot
 
     def _bar_quantity(self) -> Quantity:
@@ -278,7 +279,7 @@ class AttentionView(Panel):
         self._read_out()
 
     def _read_out(self) -> None:
-        shown = self._shown_plot().shown_map()
+        shown = self.shown_plot().shown_map()
         if self._cell is None or shown is None:
             self.hovered_text.emit("")
             return
