@@ -51,8 +51,18 @@ def generate(command: Generate, engine: Engine, inbox: Inbox) -> Work:
         raise
     finally:
         finished = _finish(command, run, recorder, generation)
-    yield from reporter.rest()
+    yield from _rest(reporter)
     yield finished
+
+
+def _rest(reporter: Reporter) -> Work:
+    """Tell all that is left of a run that has ended; a stop that comes now finds nothing to stop."""
+    while True:
+        try:
+            yield from reporter.rest()
+            return
+        except Stopped:
+            continue
 
 
 def _check(command: Generate) -> None:

@@ -49,14 +49,15 @@ Kind = TypeVar("Kind")
 
 QUESTIONS: dict[int, Any] = {
     3: ShowPicture(
-        run="run-1", layer=1, heads=[0, 3], queries=(0, 49), keys=(0, 49), cell=(8, 4), reduction="mean", slot="a"
+        run="run-1", layer=1, heads=[0, 3], queries=(0, 49), keys=(0, 49), cell=(8, 4), reduction="mean", slot="a",
+        exact=True,
     ),
     4: ShowPicture(
         run="run-1", layer=1, heads=[3], queries=(0, 49), keys=(0, 49), cell=(1, 1), slot="b",
-        minus=Minus(run="run-1", layer=1, head=0),
+        minus=Minus(run="run-1", layer=1, head=0), exact=True,
     ),
     5: ShowCell(run="run-1", layer=1, head=3, query=17, key=4),
-    6: SurveyHeads(run="run-1", layers=[1, 2], edge=16, rows=0),
+    6: SurveyHeads(run="run-1", layers=[1, 2], edge=16, rows=0, exact=True),
     7: AggregateAttention(run="run-1", layer=1, head=3),
     8: ShowLatentMap(run="run-1", layer=1, tokens=(0, 49), cell=4),
     9: ShowRanks(run="run-1"),

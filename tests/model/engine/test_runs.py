@@ -9,7 +9,7 @@ import torch
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
 from model.config import Sampling
-from model.engine import threads
+from model.engine import reporter, threads
 from model.messages import (
     AttentionShown,
     Event,
@@ -78,7 +78,8 @@ def test_recorded_log_probabilities_are_those_of_the_logits(tiny: str, tmp_path:
     np.testing.assert_allclose(top, logits[-1].log_softmax(-1).topk(5).values.numpy(), atol=1e-5)
 
 
-def test_a_run_stops_before_the_next_token(tiny: str) -> None:
+def test_a_run_stops_before_the_next_token(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporter, "BATCH_SECONDS", 0.0)  # told token by token, however fast they come
     told: list[int] = []
 
     def stop_when_it_decodes(event: Event, script: Script) -> None:
@@ -93,6 +94,22 @@ def test_a_run_stops_before_the_next_token(tiny: str) -> None:
     )
     assert answer(events, Finished, 2).reason == "stopped"
     assert sum(len(event.tokens.texts) for event in answers(events, Grown, 2)) == told[0]
+
+
+def test_a_stop_while_the_rest_is_told_changes_nothing(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporter, "BATCH_SECONDS", 1e9)  # after the prompt nothing is told before the run has ended
+
+    def stop_when_told(event: Event, script: Script) -> None:
+        if isinstance(event, Grown) and event.steps.decode.numpy().any():
+            script.commands.append(Stop(request=3, target=2))
+
+    events = talk(
+        OpenCheckpoint(request=1, path=tiny),
+        Generate(request=2, token_ids=PROMPT, max_new_tokens=3),
+        react=stop_when_told,
+    )
+    assert answer(events, Finished, 2).reason == "length"
+    assert sum(len(event.tokens.texts) for event in answers(events, Grown, 2)) == len(PROMPT) + 2
 
 
 def test_a_late_stop_and_a_stop_of_nothing_are_harmless(tiny: str) -> None:

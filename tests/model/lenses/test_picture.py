@@ -188,7 +188,9 @@ def test_rows_are_appended_and_the_others_are_not_computed_again(tmp_path: Path)
     real = HeadReader.queries
     wanted = Wanted((0, 231), (0, 231), (8, 8), "probability", "max")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HeadReader, "queries", lambda self, tokens, dtype: (asked.extend(tokens), real(self, tokens, dtype))[1])
+        patch.setattr(
+            HeadReader, "queries", lambda self, tokens, dtype: (asked.extend(tokens), real(self, tokens, dtype))[1]
+        )
         *_, after = stages(grown, wanted, kept)
     assert asked == list(range(200, 231))
     np.testing.assert_array_equal(after.values[0][:25, :25], before.values[0])
