@@ -18,8 +18,8 @@ from model.engine.opened import OpenModel
 from model.engine.reporter import Reporter
 from model.messages import Event, Generate
 from model.network.cache import KvCache
-from model.network.cpu_decode.decoding import DecodeStep
 from model.network.decoder import new_probe
+from model.network.decoding import DecodeStep
 from model.network.sampling import Sampler
 from model.problems import Problem
 from model.recording.columns import TOP_TOKENS, StepRow

@@ -14,7 +14,7 @@ from model.engine.reporter import Reporter
 from model.engine.runs import Engine
 from model.messages import Command, Generate, Shutdown
 from model.network.cache import KvCache
-from model.network.cpu_decode.decoding import DecodeStep
+from model.network.decoding import DecodeStep
 from model.network.sampling import Sampler
 from model.recording.recording import Recording
 

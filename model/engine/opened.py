@@ -21,8 +21,8 @@ from model.config import DTYPE_BYTES, DtypeName
 from model.engine import threads
 from model.engine.agenda import Work
 from model.messages import CheckpointSummary, DtypeChoice, Loading, OpenCheckpoint, Opened
-from model.network.cpu_decode.decoding import prepare
 from model.network.decoder import Decoder
+from model.network.decoding import prepare
 from model.problems import Problem
 
 # Up to this size float32 fits anywhere, is exact, and on most processors as fast as a narrow dtype.

@@ -22,8 +22,8 @@ from model.engine.runs import Engine
 from model.lenses import attention as lens
 from model.messages import RunInfo, Verified, Verify
 from model.network.attention import project
-from model.network.cpu_decode.decoding import DecodeStep
 from model.network.decoder import Decoder, Step, new_probe
+from model.network.decoding import DecodeStep
 from model.network.projected import Projected
 from model.network.weights import AttentionWeights, GroupedWeights
 from model.recording.columns import StepRow

@@ -25,7 +25,7 @@ from model.messages import (
     Started,
     Stop,
 )
-from model.network.cpu_decode.decoding import DecodeStep
+from model.network.decoding import DecodeStep
 from model.recording.recording import Recording
 from tests.model.engine.talk import Script, answer, answers, talk
 from tests.parity.tiny import make_checkpoint

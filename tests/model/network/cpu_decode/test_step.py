@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from model.config import QueryTemperature, RopeConfig, RouterConfig
-from model.network.cpu_decode.decoding import DecodeStep
 from model.network.cpu_decode.step import KernelStep, step_of
 from model.network.decoder import Decoder, new_probe
+from model.network.decoding import DecodeStep
 from model.network.weights import Experts, FeedForward, bind
 from model.probe import Probe
 from model.shapes import tensor_shapes
