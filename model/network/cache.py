@@ -5,6 +5,8 @@ RoPE) and v of their key-value heads. The decoder writes every layer's rows, the
 that fails half way leaves the length, and so everything readable, as it was.
 """
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,14 @@ from model.config import ModelConfig
 
 RESERVE_TOKENS = 64
 RESERVE_SHARE = 4  # one quarter of what is used
+
+
+class Rows(Protocol):
+    """Where a step puts each layer's new rows, and gets those to attend to."""
+
+    def write(self, layer: int, first_TX: Tensor, second_TY: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep one layer's new rows; returns what its queries may read, [K, X] and [K, Y]."""
+        ...
 
 
 class KvCache:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from model.config import ModelConfig
 from model.network import attention, moe
-from model.network.cache import KvCache
+from model.network.cache import KvCache, Rows
 from model.network.rope import RotaryTable, query_temperature, softmax_scale
 from model.network.weights import LayerWeights, Weights
 from model.probe import Probe
@@ -20,7 +20,7 @@ class Step(NamedTuple):
 
     rotation_TR: Tensor
     mask_TK: Tensor | None  # for the absorbed form alone
-    cache: KvCache | None = None
+    cache: Rows | None = None
     absorbed: bool = False
     sequences: int = 1
     temperature_T: Tensor | None = None  # what each token's queries are multiplied by
@@ -101,6 +101,12 @@ class Decoder:
             absorbed=absorbed,
             temperature_T=self.temperature(start, start + tokens),
         )
+        x_TD = yield from self.layers(ids_T, step, probe)
+        cache.advance(tokens)
+        return x_TD if logits == "states" else self.logits(x_TD[-1:] if logits == "last" else x_TD)
+
+    def layers(self, ids_T: Tensor, step: Step, probe: Probe[Tensor] | None) -> Generator[None, None, Tensor]:
+        """All layers of a step, pausing behind each; what `logits` takes, [T, D]."""
         x_TD = self.embed(ids_T)
         traces = []
         late_TD: Tensor | None = None
@@ -109,10 +115,9 @@ class Decoder:
             if probe is not None:
                 traces.append(trace)
             yield
-        cache.advance(tokens)
         if probe is not None:
-            _report(probe, traces, tokens)
-        return x_TD if logits == "states" else self.logits(x_TD[-1:] if logits == "last" else x_TD)
+            _report(probe, traces, len(ids_T))
+        return x_TD
 
     def embed(self, ids_T: Tensor) -> Tensor:
         """What the first layer gets, [T, D]."""

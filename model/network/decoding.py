@@ -1,4 +1,6 @@
-"""The decode step in use: torch's until the kernels are compiled, and where they cannot do it; then theirs.
+"""The decode step in use: on a CPU torch's until the kernels are compiled, then theirs; on CUDA a graph of torch's.
+
+Where the kernels or a graph cannot do it torch does.
 
 Nothing here waits for the compiler but `DecodeStep.wait`. numba is imported in the compiling thread: it may be
 missing, and takes as long to import as a small model to load.
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor
 
 from model.network.cache import KvCache
+from model.network.cuda_decode.graph import graph_step_of
 from model.network.decoder import Decoder
 from model.probe import Probe
 
@@ -57,6 +60,7 @@ class DecodeStep:
         self._threads = threads
         self._kernels: Callable[..., Tensor] | None = None
         self._compilation = _compilations.get(decoder.dtype) if decoder.device.type == "cpu" else None
+        self._graph = graph_step_of(decoder)
 
     @property
     def by_kernels(self) -> bool:
@@ -66,6 +70,16 @@ class DecodeStep:
             self._kernels = None if module is None else module.step_of(self._decoder, self._threads)
         return self._kernels is not None
 
+    @property
+    def by_graph(self) -> bool:
+        """Whether the next step is a CUDA graph's."""
+        return self._graph is not None and not self._graph.note
+
+    @property
+    def note(self) -> str:
+        """One sentence when a faster way had to be given up during this run, otherwise nothing."""
+        return "" if self._graph is None else self._graph.note
+
     def wait(self) -> None:
         """Until it is settled who does the steps; for proofs and measurements."""
         if self._compilation is not None:
@@ -73,6 +87,8 @@ class DecodeStep:
 
     def __call__(self, ids_T: Tensor, cache: KvCache, *, probe: Probe[Tensor] | None = None) -> Tensor:
         """Feed one token behind the cached ones; float32 logits [1, V]."""
+        if self._graph is not None:
+            return self._graph(ids_T, cache, probe=probe)
         if self._kernels is None and not self.by_kernels:
             return self._decoder.step(ids_T, cache, probe=probe, absorbed=True)
         assert self._kernels is not None

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.config import RouterConfig
+from model.network.side_by_side import SideBySide
 from model.network.weights import Experts, MoeWeights
 
 
@@ -71,6 +72,8 @@ def mix(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
 def _mix_one(x_TD: Tensor, out_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
     """The decode step. All experts are asked for before the first is used: those not at hand are then on their way."""
     experts = weights.experts
+    if isinstance(experts, SideBySide):
+        return out_TD + experts.mixed(x_TD, routing.ids_TA, routing.weights_TA)
     chosen = [experts[expert] if expert < len(experts) else None for expert in routing.ids_TA[0].tolist()]
     for expert, weight in zip(chosen, routing.weights_TA[0].tolist(), strict=True):
         out_TD = torch.add(out_TD, x_TD if expert is None else expert(x_TD), alpha=weight)

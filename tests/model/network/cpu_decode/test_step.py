@@ -2,48 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from model.config import QueryTemperature, RopeConfig, RouterConfig
 from model.network.cpu_decode.step import KernelStep, step_of
 from model.network.decoder import Decoder, new_probe
 from model.network.decoding import DecodeStep
 from model.network.weights import Experts, FeedForward, bind
 from model.probe import Probe
 from model.shapes import tensor_shapes
-from tests.model.network.tiny import TINY, tiny_decoder
+from tests.model.network.options import ONE_GROUP, OPTIONS, ROUTER
+from tests.model.network.tiny import tiny_decoder
 
 PROMPT = torch.arange(20) * 13 % 257
-assert TINY.router is not None
-ROUTER: RouterConfig = TINY.router
-ONE_GROUP = {"groups": 1, "groups_per_token": 1}
-
-OPTIONS: dict[str, dict[str, Any]] = {
-    "deepseek v3": {},
-    "no query LoRA, half-split RoPE": {"q_lora_rank": None, "rope": RopeConfig(10_000.0, interleaved=False)},
-    "biases": {"attention_bias": True, "mlp_bias": True},
-    "greedy": {"router": replace(ROUTER, method="greedy", scoring="softmax", normalise=False, **ONE_GROUP)},
-    "group_limited_greedy": {"router": replace(ROUTER, method="group_limited_greedy", scoring="softmax")},
-    "group_limited_top2": {"router": replace(ROUTER, method="group_limited_top2", scoring="softmax")},
-    "scales of MiniCPM3": {"embedding_scale": 12.0, "residual_scale": 0.3, "logit_scale": 0.25},
-    "dense": {"router": None, "moe_layers": (), "shared_experts": 0},
-    "query temperature": {"query_temperature": QueryTemperature(0.1, 8)},
-    "norm behind the experts": {"moe_norm": True},
-    "shortcut and zero experts": {
-        "router": replace(ROUTER, scoring="softmax", experts=10, zero_experts=4, **ONE_GROUP),
-        "shortcut_moe": True,
-        "moe_layers": (0, 2),
-        "shared_experts": 0,
-        "query_scale": 1.3,
-        "c_kv_scale": 0.7,
-    },
-    "tied head, twenty heads": {"tie_word_embeddings": True, "heads": 20},
-    "every expert chosen": {"router": replace(ROUTER, experts_per_token=8, groups_per_token=4)},
-}
 
 
 def both(decoder: Decoder, *, threads: int = 1, steps: int = 3) -> tuple[list[Tensor], list[Tensor]]:
