@@ -40,7 +40,8 @@ def loading(checkpoint: Checkpoint, plan: Plan) -> Generator[tuple[int, int], No
     """Load in pieces of some 20 ms; yields (stored bytes done, in all), returns the Decoder. Drop it to cancel.
 
     On the CPU a tensor that already has the run's dtype stays in the file's pages: nothing is copied.
-    Any other becomes a contiguous tensor of its own. Raises Problem like `load`.
+    Any other becomes a contiguous tensor, on CUDA an expert's behind those of the expert before it.
+    Raises Problem like `load`.
     """
     experts = _paged(checkpoint, plan)
     away = {
@@ -49,6 +50,7 @@ def loading(checkpoint: Checkpoint, plan: Plan) -> Generator[tuple[int, int], No
     wanted = {name: stored for name, stored in checkpoint.tensors.items() if name not in away}
     total = sum(stored.stored_bytes for stored in wanted.values())
     tensors: dict[str, Tensor] = {}
+    beside = experts_side_by_side(checkpoint, plan) if plan.device.type == "cuda" and not plan.paged else {}
     done = 0
     yield done, total
     last = time.monotonic()
@@ -57,7 +59,10 @@ def loading(checkpoint: Checkpoint, plan: Plan) -> Generator[tuple[int, int], No
             tensors[name] = stored.values(run_dtype(name, plan.dtype))
             shares = iter((1.0,))
         else:
-            tensors[name] = torch.empty(stored.shape, dtype=run_dtype(name, plan.dtype), device=plan.device)
+            place = beside.get(name)
+            if place is None:
+                place = torch.empty(stored.shape, dtype=run_dtype(name, plan.dtype), device=plan.device)
+            tensors[name] = place
             shares = _fill(tensors[name], stored)
         before = done
         for share in shares:
@@ -67,6 +72,19 @@ def loading(checkpoint: Checkpoint, plan: Plan) -> Generator[tuple[int, int], No
                 last = time.monotonic()
     yield total, total
     return Decoder(checkpoint.config, bind(checkpoint.config, tensors, experts))
+
+
+def experts_side_by_side(checkpoint: Checkpoint, plan: Plan) -> dict[str, Tensor]:
+    """Room for every routed expert, one matrix of a layer behind the other: a decode step takes them by number."""
+    config = checkpoint.config
+    places: dict[str, Tensor] = {}
+    stored = 0 if config.router is None else config.router.stored_experts
+    for layer in config.moe_layers:
+        for names in zip(*(expert_names(layer, expert) for expert in range(stored)), strict=True):
+            shape = (stored, *checkpoint.tensors[names[0]].shape)
+            whole = torch.empty(shape, dtype=TORCH_DTYPES[plan.dtype], device=plan.device)
+            places |= zip(names, whole, strict=True)
+    return places
 
 
 def _fill(destination: Tensor, stored: Stored) -> Iterator[float]:

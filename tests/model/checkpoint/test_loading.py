@@ -13,11 +13,12 @@ import torch
 
 from model.checkpoint.checkpoint import Checkpoint
 from model.checkpoint.folder import read_checkpoint
-from model.checkpoint.loading import DtypeChoice, load, loading
+from model.checkpoint.loading import DtypeChoice, experts_side_by_side, load, loading
 from model.checkpoint.paging import traffic_of
-from model.checkpoint.plan import Plan, make_plan
+from model.checkpoint.plan import Plan, expert_names, make_plan
 from model.config import DtypeName
 from model.network.decoder import Decoder
+from model.network.side_by_side import joined
 from model.network.weights import MoeWeights
 from model.problems import Problem
 from model.tensorfile import write_tensors
@@ -100,6 +101,18 @@ def test_a_float32_router_is_not_rounded_on_its_way(tmp_path: Path) -> None:
     moe = decoder.weights.layers[1].moe
     assert isinstance(moe, MoeWeights)
     assert np.array_equal(moe.gate_ED.numpy(), tensors_of()["model.layers.1.mlp.gate.weight"][1])
+
+
+def test_rooms_for_experts_follow_each_other(tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(write_sample(tmp_path))
+    places = experts_side_by_side(checkpoint, make_plan(checkpoint, dtype="bfloat16", device=CPU))
+    assert {name: place.shape for name, place in places.items()} == {
+        name: stored.shape for name, stored in checkpoint.tensors.items() if ".experts." in name
+    }
+    for names in zip(*(expert_names(1, expert) for expert in range(4)), strict=True):
+        parts = [places[name] for name in names]
+        assert joined(parts).data_ptr() == parts[0].data_ptr()
+        assert parts[0].dtype == torch.bfloat16
 
 
 def test_a_header_of_odd_length_still_loads(tmp_path: Path) -> None:
