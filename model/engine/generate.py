@@ -123,6 +123,8 @@ def _router_bias(model: OpenModel) -> NDArray[np.float32] | None:
 
 def _finish(command: Generate, run: Run, recorder: Recorder, generation: Generation) -> Finished:
     text = _text(generation)
+    if generation.step_note:
+        run.recording.notes.append(generation.step_note)
     recorder.finish(
         generation.reason,
         text,

@@ -103,6 +103,11 @@ class Generation:
         """Decoded tokens over the time of their steps, recording included."""
         return self.decoded / self.decode_seconds if self.decode_seconds else 0.0
 
+    @property
+    def step_note(self) -> str:
+        """One sentence when decoding had to go on in a slower way."""
+        return self._decode_step.note
+
     def text(self) -> str:
         """The text of the generated tokens. Raises Problem when the tokenizer fails."""
         return self._model.text(self.generated)

@@ -102,7 +102,7 @@ def _reference(decoder: Decoder, ids_T: Tensor) -> Generator[None, None, Referen
                 experts.append(trace.routing.ids_TA.sort(dim=-1).values)
         yield
     with torch.inference_mode():
-        return Reference(torch.stack(maps), _stacked(experts, len(ids_T)), decoder.logits(x_TD))
+        return Reference(torch.stack(maps), _stacked(experts, ids_T), decoder.logits(x_TD))
 
 
 def _written_out(decoder: Decoder, layer: int, x_TD: Tensor, step: Step) -> Tensor:
@@ -170,13 +170,13 @@ def _largest_difference(recording: Recording, model: OpenModel, reference: Refer
 
 
 def _steps(model: OpenModel) -> Generator[None, None, list[Callable[..., Tensor]]]:
-    """Every way in which this model's tokens may be decoded: torch's step, and the kernels' once they are compiled."""
+    """Every way in which this model's tokens may be decoded: torch's step, and the kernels' or the graph's."""
     count = threads.decode_threads(model.checkpoint.config, model.dtype)
     threads.use(count)
     step = DecodeStep(model.decoder, threads=count)
     yield from aside(step.wait)
     by_torch = partial(model.decoder.step, absorbed=True)
-    return [by_torch, step] if step.by_kernels else [by_torch]
+    return [by_torch, step] if step.by_kernels or step.by_graph else [by_torch]
 
 
 def _absorbed(
@@ -208,5 +208,5 @@ def _same_experts(recording: Recording, reference: Reference) -> bool:
     return np.array_equal(recorded_TMA.swapaxes(0, 1), reference.experts_MTA.cpu().numpy())
 
 
-def _stacked(experts: list[Tensor], tokens: int) -> Tensor:
-    return torch.stack(experts) if experts else torch.empty((0, tokens, 0), dtype=torch.int64)
+def _stacked(experts: list[Tensor], ids_T: Tensor) -> Tensor:
+    return torch.stack(experts) if experts else ids_T.new_empty((0, len(ids_T), 0))
