@@ -202,6 +202,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         choices=("float32", "bfloat16", "bf16"),
         help="default float32; for attention bf16, where the processor multiplies it faster",
     )
+    parser.add_argument("--device", default="cpu", metavar="cpu|cuda[:N]", help="decode, attention: where it runs")
     parser.add_argument("--plot", metavar="F.svg", type=path, help="attention: measure 1,024 … --tokens, draw times")
     parser.add_argument("--context", type=numbers, default=[64, 2048], metavar="64,2048", help="tokens before decoding")
     parser.add_argument(

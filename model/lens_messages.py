@@ -145,6 +145,7 @@ class MeasureAttention(Message, frozen=True, eq=False):
     tokens: int
     arithmetic: Arithmetic = "bf16"
     full: bool = True
+    device: str = "cpu"  # as in OpenCheckpoint
     what: Literal["pictures", "held"] = "pictures"
 
 

@@ -32,6 +32,7 @@ TOKENS = {
     "window": [64],
     "table": [64],
 }
+ON_CUDA = ("decode", "attention")
 SEVERAL = ("prefill", "attention")  # take several --tokens
 LENS_SHAPES = ("v2-lite", "v2", "bundled")
 
@@ -45,6 +46,8 @@ def run(options: Namespace) -> int:
         raise Problem("Only `bench prefill` and `bench attention` take several --tokens; give one number.")
     if options.shape is not None and (options.what == "attention") != (options.shape in LENS_SHAPES):
         raise Problem(f"`bench {options.what}` has no shape {options.shape}; `bench --help` lists what there is.")
+    if options.device != "cpu" and options.what not in ON_CUDA:
+        raise Problem(f"`bench {options.what}` is measured on the CPU; leave --device out.")
     options.dtype = _dtype(options)
     if options.what == "window":
         # Late, because it loads Qt, which no other benchmark needs.
@@ -62,7 +65,14 @@ def run(options: Namespace) -> int:
         return cast(int, import_module("app.commands.bench_table").bench_table(Path(options.out)))
     else:
         with checkpoint_of(options) as folder:
-            result = measured(options.what, folder, dtype=options.dtype, contexts=options.context, tokens=tokens)
+            result = measured(
+                options.what,
+                folder,
+                dtype=options.dtype,
+                contexts=options.context,
+                tokens=tokens,
+                device=options.device,
+            )
         if options.what == "decode" and options.peer_llama and options.peer_gguf:
             result |= llama_measures(options.peer_llama, options.peer_gguf, ours=result)
     show(result, as_json=options.json)
@@ -73,7 +83,11 @@ def _attention(options: Namespace, tokens: list[int]) -> dict[str, object]:
     shape = cast(ShapeName, options.shape or "v2-lite")
     how = cast(Arithmetic, options.dtype)
     if options.plot is None:
-        return bench_attention(shape, tokens=tokens, arithmetic=how, checkpoint=options.checkpoint)
+        return bench_attention(
+            shape, tokens=tokens, arithmetic=how, checkpoint=options.checkpoint, device=options.device
+        )
+    if options.device != "cpu":
+        raise Problem("The plot is drawn of the CPU's times; leave --device or --plot out.")
     file = Path(options.plot)
     return sweep(shape, most=max(tokens), arithmetic=how, file=file, checkpoint=options.checkpoint)
 
@@ -104,6 +118,7 @@ def measured(
     dtype: DtypeName,
     contexts: list[int],
     tokens: list[int],
+    device: str = "cpu",
 ) -> dict[str, object]:
     """Names to {value, unit, peer, ratio, limit}, and notes, from an engine of its own."""
     measure = (
@@ -112,6 +127,6 @@ def measured(
         else Measure(what=what, contexts=contexts, tokens=tokens[0])
     )
     with Conversation() as engine:
-        engine.last(OpenCheckpoint(path=folder, dtype=dtype, device="cpu"))
+        engine.last(OpenCheckpoint(path=folder, dtype=dtype, device=device))
         answer = cast(Measured, engine.last(measure))
     return {**{name: msgspec.to_builtins(one) for name, one in answer.measures.items()}, "notes": answer.notes}

@@ -31,14 +31,20 @@ LINES = {
 
 
 def bench_attention(
-    shape: ShapeName, *, tokens: Sequence[int], arithmetic: Literal["bf16", "float32"], checkpoint: str | None = None
+    shape: ShapeName,
+    *,
+    tokens: Sequence[int],
+    arithmetic: Literal["bf16", "float32"],
+    checkpoint: str | None = None,
+    device: str = "cpu",
 ) -> dict[str, object]:
     """Figures by name and length, and notes. Raises Problem."""
     with Conversation() as engine:
         config = _config(shape, engine, checkpoint)
 
         def measured(count: int) -> Measured:
-            return cast(Measured, engine.last(MeasureAttention(config=config, tokens=count, arithmetic=arithmetic)))
+            asked = MeasureAttention(config=config, tokens=count, arithmetic=arithmetic, device=device)
+            return cast(Measured, engine.last(asked))
 
         return _joined((count, measured(count)) for count in tokens)
 

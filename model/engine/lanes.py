@@ -1,9 +1,12 @@
 """What the decoding benchmark races against each other: the same continuation, made in different ways."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from model.config import Sampling
 from model.engine import threads
@@ -30,24 +33,28 @@ class Lane(Protocol):
 
 
 class PlainLane:
-    """The network and the sampler alone: nothing is recorded, nobody is told."""
+    """The network and the sampler alone: nothing is recorded, nobody is told. `by_torch`: every operation by itself."""
 
-    def __init__(self, model: OpenModel, prompt: list[int]) -> None:
+    def __init__(self, model: OpenModel, prompt: list[int], *, by_torch: bool = False) -> None:
         self.threads = threads.decode_threads(model.checkpoint.config, model.dtype)
         self._decoder = model.decoder
-        self._step = DecodeStep(model.decoder, threads=self.threads)
-        self._step.wait()
+        step = DecodeStep(model.decoder, threads=self.threads)
+        step.wait()
+        self._step: Callable[..., Tensor] = partial(model.decoder.step, absorbed=True) if by_torch else step
         self._sampler = Sampler(Sampling())
         self._cache = model.decoder.new_cache()
         with torch.inference_mode():
-            logits_1V = self._decoder.step(torch.tensor(prompt), self._cache)
+            logits_1V = self._decoder.step(self._tensor(prompt), self._cache)
         self.tokens = [self._sampler.choose(logits_1V[0])]
 
     @torch.inference_mode()
     def step(self) -> None:
         """Feed the last token and choose the next."""
-        logits_1V = self._step(torch.tensor(self.tokens[-1:]), self._cache)
+        logits_1V = self._step(self._tensor(self.tokens[-1:]), self._cache)
         self.tokens.append(self._sampler.choose(logits_1V[0]))
+
+    def _tensor(self, ids: list[int]) -> Tensor:
+        return torch.tensor(ids, device=self._decoder.device)
 
 
 class RecordedLane:

@@ -32,6 +32,7 @@ TURN = 8  # tokens of one lane before the next lane's turn
 WARM_UP = 2  # tokens of a turn that are not timed: caches and thread counts settle
 SEED = 7
 OURS = ("recorded", "plain")
+TORCH = "plain, no graph"  # races on CUDA alone, where plain is a graph of it
 PEERS = 2  # ways of transformers that race
 NO_PEER = "transformers is not installed or does not read this checkpoint, so there is no peer to compare with."
 
@@ -43,7 +44,7 @@ def measure(command: Measure, engine: Engine) -> Work:
     if command.what == "growth":
         measures, notes = yield from measure_growth(engine, model, tokens=command.tokens)
     else:
-        peer = load_peer(model.checkpoint.path, model.dtype)
+        peer = load_peer(model.checkpoint.path, model.dtype, model.decoder.device)
         yield None
         if command.what == "prefill":
             measures, notes = yield from measure_prefill(engine, model, peer, lengths=command.contexts)
@@ -66,9 +67,11 @@ def _decode(
 ) -> Generator[None, None, tuple[dict[str, Measurement], list[str]]]:
     """Race at every context, or at the longest that the model has room for."""
     count = threads.decode_threads(model.checkpoint.config, model.dtype)
-    bandwidth = read_bandwidth(count)
+    device = model.decoder.device
+    bandwidth = read_bandwidth(count, device=device)
     measures: dict[str, Measurement] = {}
-    notes = [f"Bandwidth: torch adds up 1 GiB of float32 on {count} threads, the best of several passes."]
+    where = f"{count} threads" if device.type == "cpu" else torch.cuda.get_device_name(device)
+    notes = [f"Bandwidth: torch adds up 1 GiB of float32 on {where}, the best of several passes."]
     for context in command.contexts:
         race = yield from _race(engine, model, peer, context=context, turns=max(1, command.tokens // TURN))
         measures |= decode_measures(model, race, wanted=context, bandwidth=bandwidth)
@@ -90,6 +93,8 @@ def _race(
         "recorded": RecordedLane(engine, model, prompt, tokens=made, folder=folder),
         "plain": PlainLane(model, prompt),
     }
+    if model.decoder.device.type == "cuda":
+        lanes[TORCH] = PlainLane(model, prompt, by_torch=True)
     if peer is not None:
         lanes |= yield from _peers(peer, prompt)
     seconds: dict[str, list[float]] = {name: [] for name in lanes}
@@ -134,21 +139,29 @@ def _turn(lanes: Sequence[Lane]) -> list[float]:
 
 
 def decode_measures(model: OpenModel, race: Race, *, wanted: int, bandwidth: float) -> dict[str, Measurement]:
-    """The figures of one race. `wanted` is the context that was asked for, `bandwidth` in bytes/s."""
+    """The figures of one race. `wanted` is the context that was asked for, `bandwidth` in bytes/s.
+
+    Limits are those of a CPU: on CUDA there are none but the same tokens.
+    """
     context, speeds, tokens = race
+    cpu = model.decoder.device.type == "cpu"
     config, dtype, recorded = model.checkpoint.config, model.dtype, speeds["recorded"]
     read = recorded * limits.step_bytes(config, dtype, context) / 1e9
-    share = limits.bandwidth_limit(config, dtype, wanted)
+    share = limits.bandwidth_limit(config, dtype, wanted) if cpu else None
     found = {
         f"decode_{context}": Measurement(value=recorded, unit="tokens/s"),
         f"bandwidth_{context}": limits.against(read, "GB/s", bandwidth / 1e9, share),
-        f"recording_{context}": limits.against(recorded, "tokens/s", speeds["plain"], limits.RECORDING),
+        f"recording_{context}": limits.against(
+            recorded, "tokens/s", speeds["plain"], limits.RECORDING if cpu else None
+        ),
     }
-    peers = {name: speed for name, speed in speeds.items() if name not in OURS}
+    if TORCH in speeds:
+        found[f"graph_{context}"] = limits.against(speeds["plain"], "tokens/s", speeds[TORCH])
+    peers = {name: speed for name, speed in speeds.items() if name not in (*OURS, TORCH)}
     if not peers:
         return found
     best = max(peers, key=lambda name: peers[name])
-    limit = limits.decode_limit(config, dtype, wanted)
+    limit = limits.decode_limit(config, dtype, wanted) if cpu else None
     same = [ours == theirs for ours, theirs in zip(tokens["recorded"], tokens[best], strict=False)]
     equal = same.index(False) if False in same else len(same)
     # In a narrow dtype two orders of adding differ by more than near ties do.

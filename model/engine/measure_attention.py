@@ -11,9 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import torch
-
 from model.engine.agenda import Work
+from model.engine.opened import choose_device
 from model.engine.plain_picture import PlainPicture, measure_held
 from model.engine.synthetic import Synthetic, synthetic_run
 from model.lens_messages import Arithmetic, MeasureAttention
@@ -64,7 +63,7 @@ def measure_attention(command: MeasureAttention) -> Work:
     if command.tokens < LEAST_TOKENS:
         raise Problem(f"Attention is measured from {LEAST_TOKENS:,} tokens on; {command.tokens:,} were asked for.")
     kernels(), row_kernels()
-    run = synthetic_run(command.config, command.tokens)
+    run = synthetic_run(command.config, command.tokens, device=choose_device(command.device))
     yield None
     if command.what == "held":
         measures, notes = yield from measure_held(run)
@@ -77,7 +76,9 @@ def measure_attention(command: MeasureAttention) -> Work:
 def _measured(
     run: Synthetic, command: MeasureAttention
 ) -> Generator[None, None, tuple[dict[str, Measurement], list[str]]]:
-    how = arithmetic(torch.device("cpu"), exact=command.arithmetic == "float32")
+    device = run.projections.layer(0).q_weight.device
+    against = _against if device.type == "cpu" else _unlimited
+    how = arithmetic(device, exact=command.arithmetic == "float32")
     limits = [None if limit is None else limit * (2 if how == "float32" else 1) for limit in _limits(command.tokens)]
     memory = Memory()
     measures: dict[str, Measurement] = {}
@@ -95,20 +96,21 @@ def _measured(
         cell = tuple(at // _cell(command.tokens) for at in run.needle)
         measures["needle"] = Measurement(value=float(times.last.values[0][cell]), unit="probability", limit=0.5)
         zoom = yield from _timed(_zoom(run, command.tokens, how, kept), memory, until=1)
-        measures["zoom_first_picture"] = _against(min(zoom.rows.values()), None, ZOOM_LIMIT)
+        measures["zoom_first_picture"] = against(min(zoom.rows.values()), None, ZOOM_LIMIT)
     seen = yield from _thumbnails(run, how)
     plain = PlainPicture(run, how, pixels=PIXELS)
     peers = yield from _peer(plain, command.tokens, full=command.full)
-    measures["first_picture"] = _against(median(first), peers[0], limits[0])
-    measures["rows_1024"] = _against(median(thousand), peers[1], limits[1])
+    measures["first_picture"] = against(median(first), peers[0], limits[0])
+    measures["rows_1024"] = against(median(thousand), peers[1], limits[1])
     if every:
-        measures["every_row"] = _against(median(every), peers[2], limits[2])
+        measures["every_row"] = against(median(every), peers[2], limits[2])
     gallery = GALLERY_LIMITS if command.tokens == 32768 and run.recording.info.config.heads == 16 else (None, None)
     for name, value, limit in zip(("first_thumbnail", "all_thumbnails"), seen, gallery, strict=True):
         doubled = None if limit is None else limit * (2 if how == "float32" else 1)
-        measures[name] = _against(value, None, doubled)
-    measures["extra_memory"] = _against(memory.most / 1e6, None, _limits(command.tokens)[3], unit="MB")
-    notes = [f"Arithmetic: {how}. Synthetic latents, one head, {PIXELS} cells along an edge at most, nothing kept."]
+        measures[name] = against(value, None, doubled)
+    measures["extra_memory"] = against(memory.most / 1e6, None, _limits(command.tokens)[3], unit="MB")
+    where = f"{how} on {device}"
+    notes = [f"Arithmetic: {where}. Synthetic latents, one head, {PIXELS} cells along an edge at most, nothing kept."]
     return measures, [*notes, *plain.notes]
 
 
@@ -193,6 +195,11 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _against(value: float, peer: float | None, limit: float | None, *, unit: str = "s") -> Measurement:
     return Measurement(value=value, unit=unit, peer=peer, ratio=None if peer is None else peer / value, limit=limit)
+
+
+def _unlimited(value: float, peer: float | None, _limit: float | None, *, unit: str = "s") -> Measurement:
+    """The limits are a CPU's."""
+    return _against(value, peer, None, unit=unit)
 
 
 def _private() -> int:

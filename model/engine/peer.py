@@ -18,7 +18,8 @@ from model.config import DtypeName
 from model.engine import threads
 
 ATTENTIONS = ("sdpa", "eager")
-EXPERTS = ("grouped_mm", "eager", "batched_mm")
+EAGER = "eager"
+EXPERTS = ("grouped_mm", EAGER, "batched_mm")
 HEAT_TOKENS = 3
 HEAT_PROMPT = 256
 
@@ -38,8 +39,8 @@ class Start(NamedTuple):
     token: int
 
 
-def load_peer(checkpoint: Path, dtype: DtypeName) -> Any | None:
-    """transformers' model of a checkpoint on the CPU, or None where it is not installed."""
+def load_peer(checkpoint: Path, dtype: DtypeName, device: torch.device) -> Any | None:
+    """transformers' model of a checkpoint on a device, or None where it is not installed."""
     if find_spec("transformers") is None:
         return None
     transformers = import_module("transformers")
@@ -48,7 +49,7 @@ def load_peer(checkpoint: Path, dtype: DtypeName) -> Any | None:
     model = transformers.AutoModelForCausalLM.from_pretrained(
         checkpoint, dtype=getattr(torch, dtype), local_files_only=True, trust_remote_code=False
     )
-    return model.eval()
+    return model.to(device).eval()
 
 
 class PeerLane:
@@ -69,7 +70,8 @@ class PeerLane:
 
 def begin(model: Any, prompt: list[int]) -> Start:
     """Feed a prompt once, for all lanes."""
-    token, cache = feed(model, prompt, Way(ATTENTIONS[0], EXPERTS[0], threads.ALL), None)
+    experts = EXPERTS[0] if model.device.type == "cpu" else EAGER  # not every dtype has the other one there
+    token, cache = feed(model, prompt, Way(ATTENTIONS[0], experts, threads.ALL), None)
     return Start(cache, token)
 
 
@@ -80,18 +82,27 @@ def feed(model: Any, ids: list[int], way: Way, cache: Any) -> tuple[int, Any]:
         model.set_attn_implementation(way.attention)
     if getattr(model.config, "_experts_implementation", None) != way.experts:
         model.set_experts_implementation(way.experts)
-    answer = model(torch.tensor([ids]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    answer = model(torch.tensor([ids], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
     return int(answer.logits[0, -1].argmax()), answer.past_key_values
 
 
 def decode_heats(model: Any, start: Start) -> Iterator[tuple[Way, float]]:
-    """Seconds of a token in every way, the best of a few; one thread is tried with the kernels that won."""
+    """Seconds of a token in every way, the best of a few; one thread is tried with the kernels that won.
+
+    A way that a CUDA device cannot go in this dtype is left out.
+    """
+    cpu = model.device.type == "cpu"
     found: dict[Way, float] = {}
     for attention, experts in product(ATTENTIONS, EXPERTS):
         way = Way(attention, experts, threads.ALL)
-        found[way] = _heat(model, start, way)
+        try:
+            found[way] = _heat(model, start, way)
+        except RuntimeError:
+            if cpu:
+                raise
+            continue
         yield way, found[way]
-    if threads.ALL > 1:
+    if threads.ALL > 1 and cpu:
         way = min(found, key=lambda each: found[each])._replace(threads=1)
         yield way, _heat(model, start, way)
 

@@ -33,7 +33,7 @@ class PlainPicture:
         """A picture of `rows` evenly spaced query rows, one of each for a row of cells."""
         keys_KX = self._keys()
         queries = (np.arange(1, rows + 1) * self._tokens) // rows - 1
-        return torch.cat([self._cells(queries[a : a + BLOCK], keys_KX) for a in range(0, rows, BLOCK)])
+        return torch.cat([self._cells(queries[a : a + BLOCK], keys_KX) for a in range(0, rows, BLOCK)]).cpu()
 
     @torch.no_grad()
     def every_row(self, step: int) -> Generator[None, None, float]:
@@ -45,7 +45,7 @@ class PlainPicture:
             began = time.perf_counter()
             # In the middle of the blocks that it stands for, so that their mean number of keys is its own.
             first = min(start + BLOCK * (step // 2), self._tokens - BLOCK)
-            self._cells(np.arange(first, first + BLOCK), keys_KX).amax(dim=0)
+            self._cells(np.arange(first, first + BLOCK), keys_KX).amax(dim=0).cpu()  # waits for the device
             seconds += step * (time.perf_counter() - began)
             yield
         if step > 1:
@@ -54,15 +54,14 @@ class PlainPicture:
 
     def _keys(self) -> Tensor:
         reader = self._reader
-        latents = torch.empty((self._tokens, reader.latent_width), dtype=self._dtype)
-        return reader.keys(
-            0, self._tokens, out=torch.empty((self._tokens, reader.width), dtype=self._dtype), latents=latents
-        )
+        latents = torch.empty((self._tokens, reader.latent_width), dtype=self._dtype, device=reader.device)
+        out = torch.empty((self._tokens, reader.width), dtype=self._dtype, device=reader.device)
+        return reader.keys(0, self._tokens, out=out, latents=latents)
 
     def _cells(self, queries: np.ndarray, keys_KX: Tensor) -> Tensor:
         keys = int(queries[-1]) + 1
         scores_QK = self._reader.queries(queries, self._dtype).to(self._dtype) @ keys_KX[:keys].T
-        late_QK = torch.arange(keys) > torch.from_numpy(queries)[:, None]
+        late_QK = (torch.arange(keys) > torch.from_numpy(queries)[:, None]).to(scores_QK.device)
         weights_QK = scores_QK.float().masked_fill_(late_QK, -torch.inf).softmax(dim=-1)
         cell = -(-self._tokens // self._pixels)
         padded = torch.nn.functional.pad(weights_QK, (0, cell * self._pixels - keys))

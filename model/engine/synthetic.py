@@ -15,6 +15,7 @@ from model.recording.columns import CHUNK_TOKENS
 from model.recording.projections import LayerProjections, Projections
 from model.recording.recording import Recording
 
+CPU = torch.device("cpu")
 SEED = 11
 POOL = 2**22  # random numbers that every row is cut from, at a place of its own
 NEEDLE_SCORE = 8.0  # above ln(tokens): the needle's probability is nearly 1
@@ -43,8 +44,11 @@ class _Chunk:
         return [""] * (self.tokens if name == "texts" else self.steps)
 
 
-def synthetic_run(config: ModelConfig, tokens: int) -> Synthetic:
-    """Latents, query sources and projections of unit gain in bfloat16, so scores are about N(0, 1)."""
+def synthetic_run(config: ModelConfig, tokens: int, *, device: torch.device = CPU) -> Synthetic:
+    """Latents, query sources and projections of unit gain in bfloat16, so scores are about N(0, 1).
+
+    The projections lie on `device`, where everything is then computed.
+    """
     config = replace(config, layers=1, moe_layers=(), router=None, max_position_embeddings=tokens)
     generator = torch.Generator().manual_seed(SEED)
     pool = torch.randn(POOL, generator=generator).to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
@@ -56,7 +60,7 @@ def synthetic_run(config: ModelConfig, tokens: int) -> Synthetic:
     values = {name: _rows(pool, tokens, width, number) for number, (name, width) in enumerate(widths.items())}
     ids = np.random.default_rng(SEED).integers(config.vocab_size, size=tokens, dtype=np.int32)
     run = Recording(_info(config, tokens), _chunks(values, ids, tokens))
-    projections = Projections((_projections(config, generator),))
+    projections = Projections((_projections(config, generator, device),))
     needle = (tokens * 7 // 10, tokens * 2 // 10)
     _plant(run, projections, values, needle)
     return Synthetic(run, projections, needle)
@@ -74,10 +78,10 @@ def _chunks(values: dict[str, NDArray[np.uint16]], ids: NDArray[np.int32], token
     return [_Chunk(values, ids, start, min(start + CHUNK_TOKENS, tokens)) for start in range(0, tokens, CHUNK_TOKENS)]
 
 
-def _projections(config: ModelConfig, generator: torch.Generator) -> LayerProjections:
+def _projections(config: ModelConfig, generator: torch.Generator, device: torch.device) -> LayerProjections:
     def weight(rows: int, columns: int) -> torch.Tensor:
         values = torch.randn((rows, columns), generator=generator)
-        return values.div_(columns**0.5).to(torch.bfloat16)
+        return values.div_(columns**0.5).to(torch.bfloat16).to(device)
 
     nope_and_value = config.qk_nope_head_dim + config.v_head_dim
     return LayerProjections(
@@ -95,7 +99,7 @@ def _plant(
     wanted_C = reader.queries(np.array([query]))[0, : reader.content_width] @ reader.w_uk_NC
     score = float(np.log(query + 1)) + NEEDLE_SCORE
     latent_C = wanted_C * (score / float(wanted_C @ wanted_C))
-    values["c_kv"][key] = latent_C.to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
+    values["c_kv"][key] = latent_C.to(torch.bfloat16).cpu().view(torch.int16).numpy().view(np.uint16)
 
 
 def _info(config: ModelConfig, tokens: int) -> RunInfo:

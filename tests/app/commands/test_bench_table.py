@@ -69,7 +69,7 @@ def test_the_table_is_measured_and_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(conversation, "EngineClient", ThreadedClient)
-    monkeypatch.setattr("model.engine.measure.read_bandwidth", lambda threads: 1e9)
+    monkeypatch.setattr("model.engine.measure.read_bandwidth", lambda threads, device: 1e9)
     monkeypatch.setattr("model.engine.measure_prefill.TURNS", 1)
     monkeypatch.setitem(bench_table.SHAPES, "tiny", SMALL)
     rows = [Row("decode", "tiny", "float32", (8,), (16,)), Row("prefill", "tiny", "float32", (16,))]

@@ -15,7 +15,7 @@ from tests.model.network.tiny import TINY
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is checked is what is compared with what, not how fast it is."""
-    monkeypatch.setattr("model.engine.measure.read_bandwidth", lambda threads: 1e9)
+    monkeypatch.setattr("model.engine.measure.read_bandwidth", lambda threads, device: 1e9)
     monkeypatch.setattr(peer, "HEAT_TOKENS", 1)
     monkeypatch.setattr(measure_prefill, "TURNS", 1)
     monkeypatch.setattr(measure_growth, "WARM_UP", 16)
