@@ -32,12 +32,14 @@ TINY = ModelConfig(
 )
 
 
-def tiny_decoder(*, dtype: torch.dtype = torch.float32, seed: int = 0, **changes: Any) -> Decoder:
+def tiny_decoder(
+    *, dtype: torch.dtype = torch.float32, device: torch.device | None = None, seed: int = 0, **changes: Any
+) -> Decoder:
     config = replace(TINY, **changes)
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
     for name, shape in tensor_shapes(config).items():
         noise = torch.randn(shape, generator=generator)
         value = 1 + 0.2 * noise if "norm" in name else 0.1 * noise if "bias" in name else noise / shape[-1] ** 0.5
-        tensors[name] = value if ".mlp.gate." in name else value.to(dtype)
+        tensors[name] = (value if ".mlp.gate." in name else value.to(dtype)).to(device)
     return Decoder(config, bind(config, tensors))
