@@ -38,9 +38,9 @@ def _exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """float32 is float32, no thread outlives its test, and in a rehearsal a graph is its operations again."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     monkeypatch.setattr(serve, "warm_up", lambda: None)
+    monkeypatch.setattr("model.network.decoding.prepare", lambda dtype, device: None)  # the CPU's step is torch's too
     if REHEARSE:
         monkeypatch.setattr("model.network.decoding.graph_step_of", _rehearsed)
-        monkeypatch.setattr("model.network.decoding.prepare", lambda dtype, device: None)
 
 
 def _rehearsed(decoder: Decoder) -> graph.GraphStep | None:

@@ -61,6 +61,19 @@ def test_every_option_gives_what_torch_gives(option: str) -> None:
         torch.testing.assert_close(given, expected, rtol=0, atol=1e-5 * largest)
 
 
+@pytest.mark.parametrize("option", [*OPTIONS, *MORE])
+def test_nothing_is_asked_of_the_device(option: str) -> None:
+    """A meta tensor has no values to tell, nor meets those of another device."""
+    meta = torch.device("meta")
+    decoder = tiny_decoder(device=meta, **(OPTIONS | MORE)[option])
+    cache, beside = decoder.new_cache(), side_by_side(decoder)
+    cache.reserve(9)
+    assert beside is not None
+    static = StaticStep(beside, cache)
+    static.place(torch.empty(1, dtype=torch.int64, device=meta), 8)
+    assert static.run().shape == (1, 257)
+
+
 def test_a_cache_that_has_grown_is_served_no_more() -> None:
     decoder = tiny_decoder()
     cache = decoder.new_cache()
