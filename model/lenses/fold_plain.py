@@ -27,19 +27,42 @@ def fold(
     key_K = torch.arange(first_key, end_key, device=scores_KQ.device)
     late_KQ = key_K[:, None] > query_Q
     scores_KQ = scores_KQ.float().masked_fill(late_KQ, float(NOTHING))
-    bin_K = torch.from_numpy(np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))).to(scores_KQ.device)
-    index_KQ = bin_K[:, None].expand_as(scores_KQ)
+    index_KQ = _index(np.diff(bounds), scores_KQ)
     most, total = most_BQ[first_bin:last_bin], total_BQ[first_bin:last_bin]
     if not softmax:
-        most.scatter_reduce_(0, index_KQ, scores_KQ, "amax")
+        _raise(most, scores_KQ, index_KQ)
         if adds:
-            total.scatter_add_(0, index_KQ, scores_KQ.masked_fill(late_KQ, 0))
+            _add(total, scores_KQ.masked_fill(late_KQ, 0), index_KQ)
         return
     before = most.clone()
-    most.scatter_reduce_(0, index_KQ, scores_KQ, "amax")
+    _raise(most, scores_KQ, index_KQ)
     total.mul_((before - most).exp_())
-    powers_KQ = (scores_KQ - most.gather(0, index_KQ)).exp_()
-    total.scatter_add_(0, index_KQ, powers_KQ.masked_fill(late_KQ, 0))
+    greatest_KQ = (
+        most.repeat_interleave(len(scores_KQ) // len(most), dim=0) if index_KQ is None else most.gather(0, index_KQ)
+    )
+    _add(total, (scores_KQ - greatest_KQ).exp_().masked_fill_(late_KQ, 0), index_KQ)
+
+
+def _index(widths: NDArray[np.int64], scores_KQ: Tensor) -> Tensor | None:
+    """Each key's bin; None where all bins are equally wide, for which there are faster operations."""
+    if (widths == widths[0]).all():
+        return None
+    bin_K = torch.from_numpy(np.repeat(np.arange(len(widths)), widths)).to(scores_KQ.device)
+    return bin_K[:, None].expand_as(scores_KQ)
+
+
+def _raise(most_BQ: Tensor, values_KQ: Tensor, index_KQ: Tensor | None) -> None:
+    if index_KQ is None:
+        torch.maximum(most_BQ, values_KQ.unflatten(0, (len(most_BQ), -1)).amax(dim=1), out=most_BQ)
+    else:
+        most_BQ.scatter_reduce_(0, index_KQ, values_KQ, "amax")
+
+
+def _add(total_BQ: Tensor, values_KQ: Tensor, index_KQ: Tensor | None) -> None:
+    if index_KQ is None:
+        total_BQ.add_(values_KQ.unflatten(0, (len(total_BQ), -1)).sum(dim=1))
+    else:
+        total_BQ.scatter_add_(0, index_KQ, values_KQ)
 
 
 def normalisers(
