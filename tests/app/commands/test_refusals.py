@@ -52,6 +52,8 @@ def threaded(monkeypatch: pytest.MonkeyPatch) -> None:
         (["render", "memory", "unused", "--size", "20000x20000", "--scale", "4", "--out", "x.png"], "too large"),
         (["render", "memory", "unused", "--size", "20000x100", "--scale", "2", "--out", "x.png"], "too large"),
         (["bench", "decode", "--tokens", "1"], "--tokens"),
+        (["bench", "prefill", "--device", "cuda"], "--device"),
+        (["bench", "attention", "--device", "cuda", "--plot", "x.svg"], "--plot"),
         (["--dtype", "int8"], "int8"),
         (["inspect", "unused", "--budget", "lots"], "lots"),
         (["verify", "unused", "--budget", "0"], "0"),
