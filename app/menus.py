@@ -125,8 +125,8 @@ class Menus(QObject):
 
     def _export_menu(self) -> QMenu:
         menu = QMenu(self.tr("Export"), self._window)
-        for name, view in self._parts.exported.items():
-            part = menu.addMenu(view.title())
+        for name, title in self._parts.export_titles.items():
+            part = menu.addMenu(title)
             self._picture_actions(part, name)
             part.addSeparator()
             for suffix in (".npz", ".csv"):
@@ -162,13 +162,15 @@ class Menus(QObject):
         """The widget an export name means: a view with its header, or the window."""
         if name == "window":
             return self._window
-        dock = self._parts.exported[name].parentWidget()
-        assert dock is not None
-        return dock
+        if name == "study" and not self._parts.has_study:
+            self.study_wanted.emit()  # which puts it into its window
+        frame = self._parts.exported(name).parentWidget()
+        assert frame is not None
+        return frame
 
     def caption(self, name: str) -> str:
         """What a picture shows, in one sentence."""
-        return self._window.windowTitle() if name == "window" else self._parts.exported[name].sentence()
+        return self._window.windowTitle() if name == "window" else self._parts.exported(name).sentence()
 
     def _save_picture(self, name: str, suffix: str, scale: float) -> None:
         self._ask_for_file(name, suffix, lambda path: self.save_picture(name, path, scale))

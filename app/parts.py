@@ -1,5 +1,9 @@
 """The window's widgets, built once and named. No wiring, no placing."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject
 
 from app.docks import DockArea
@@ -12,18 +16,20 @@ from widgets.latents.latents_view import LatentsView
 from widgets.memory.memory_view import MemoryView
 from widgets.model_card import ModelCard
 from widgets.notice_bar import NoticeBar
-from widgets.palette import Palette
+from widgets.palette import DARK, Palette
 from widgets.panel import Panel
 from widgets.prompt.prompt_panel import PromptPanel
 from widgets.routing.routing_view import RoutingView
 from widgets.selection import Selection
 from widgets.status_line import StatusLine
-from widgets.study.study_view import StudyView
 from widgets.sums.sums_view import SumsView
 from widgets.timeline import Timeline
 from widgets.token_strip import TokenStrip
 from widgets.top_bar import TopBar
 from widgets.tour_bar import TourBar
+
+if TYPE_CHECKING:
+    from widgets.study.study_view import StudyView
 
 
 class Parts(QObject):
@@ -39,7 +45,8 @@ class Parts(QObject):
         self.routing = RoutingView()
         self.devices = DevicesView()
         self.memory = MemoryView()
-        self.study = StudyView()
+        self._palette = DARK
+        self._study: StudyView | None = None
         self.strip = TokenStrip()
         self.timeline = Timeline()
         self.prompt = PromptPanel()
@@ -70,14 +77,34 @@ class Parts(QObject):
         }
 
     @property
-    def exported(self) -> dict[str, Panel]:
-        """Everything with a picture and numbers of its own: the views, and the attention study."""
-        return {**self.views, "study": self.study}
+    def study(self) -> StudyView:
+        """The attention study, made when it is first wanted: few runs of the program look at it."""
+        if self._study is None:
+            from widgets.study.study_view import StudyView
+
+            self._study = StudyView()
+            self._study.show_palette(self._palette)
+        return self._study
+
+    @property
+    def has_study(self) -> bool:
+        """Whether anybody has wanted it yet."""
+        return self._study is not None
+
+    @property
+    def export_titles(self) -> dict[str, str]:
+        """The names of everything with a picture and numbers of its own: the views, and the attention study."""
+        return {**{name: view.title() for name, view in self.views.items()}, "study": self.tr("Attention study")}
+
+    def exported(self, name: str) -> Panel:
+        """What a name of `export_titles` means."""
+        return self.study if name == "study" else self.views[name]
 
     def show_palette(self, palette: Palette) -> None:
         """Hand the palette to everything that paints itself."""
         painted = (*self.views.values(), self.strip, self.timeline, self.prompt, self.top, self.status)
-        for widget in (*painted, self.study, self.notices, self.sheet, self.tour, self.card):
+        self._palette = palette
+        for widget in (*painted, self._study, self.notices, self.sheet, self.tour, self.card):
             show = getattr(widget, "show_palette", None)  # widgets of plain Qt controls are dressed by the style sheet
             if show is not None:
                 show(palette)

@@ -1,11 +1,17 @@
 """The attention study in a window of its own, and what it shows of the State."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.state import State
-from widgets.study.study_view import StudyView
+
+if TYPE_CHECKING:  # made late, with plots of pyqtgraph, which the first paint need not wait for
+    from widgets.study.study_view import StudyView
 
 
 class StudyWindow(QWidget):

@@ -47,7 +47,7 @@ class MainWindow(QMainWindow):
         self._counter = Counter()
         self._rest = QTimer(self, singleShot=True, interval=0)
         self._rest.timeout.connect(self._show_counts)
-        self._study = StudyWindow(self.parts.study, self)
+        self._study: StudyWindow | None = None
         self._place()
         self.touring = Touring(session, self.parts, tour, self)
         self.menus = Menus(self, self.parts, session, self.touring, samples=samples)
@@ -64,7 +64,7 @@ class MainWindow(QMainWindow):
         if chrome.show_sheet(parts, before, state):
             self._place_sheet()
         self._show_card(before, state)
-        if everything or before.study is not state.study:
+        if parts.has_study and (everything or before.study is not state.study):
             present_study(parts.study, state)
         if everything or (before.runs, before.current, before.running) != (state.runs, state.current, state.running):
             chrome.show_prompt(parts, state)
@@ -227,11 +227,7 @@ class MainWindow(QMainWindow):
         # tour
         self.touring.looked_at.connect(self._mark)
         parts.attention.offer_taken.connect(self.touring.toggle)
-        # the attention study
         self.menus.study_wanted.connect(self.open_study)
-        parts.study.compare_wanted.connect(session.compare_attentions)
-        parts.study.stop_wanted.connect(session.stop_comparing)
-        parts.study.hovered_text.connect(parts.status.show_hover)
         # model, engine, notices
         parts.top.card_wanted.connect(lambda: session.show_card(not session.state.card))
         parts.card.closed.connect(lambda: session.show_card(False))
@@ -328,10 +324,21 @@ class MainWindow(QMainWindow):
 
     def open_study(self) -> None:
         """Show the attention study in a window of its own."""
+        window = self._study_window()
         self.session.show_study(STUDY)
-        self._study.show()
-        self._study.raise_()
-        self._study.activateWindow()
+        window.show()
+        window.raise_()
+        window.activateWindow()
+
+    def _study_window(self) -> StudyWindow:
+        if self._study is None:
+            view = self.parts.study
+            view.compare_wanted.connect(self.session.compare_attentions)
+            view.stop_wanted.connect(self.session.stop_comparing)
+            view.hovered_text.connect(self.parts.status.show_hover)
+            present_study(view, self.session.state)
+            self._study = StudyWindow(view, self)
+        return self._study
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls():

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from app.bridge import EngineBridge
 from app.bundled import BUNDLED, RESOURCES, TOUR, checkpoint_path
 from app.chrome import read_samples
+from app.preparing import Preparing
 from app.problems import watch_for_bugs
 from app.qt_log import log_qt_messages
 from app.session import Session
@@ -106,6 +107,7 @@ class RunningWindow(QObject):
 
     def _begin(self) -> None:
         self.session.start_engine()
+        Preparing(self.window.parts.memory).start()
         path = checkpoint_path(self._options.checkpoint)
         if self._options.checkpoint is None:
             self._open(path)

@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtGui import QColor
 
@@ -111,7 +110,9 @@ def sequential_table(stops: tuple[str, ...]) -> NDArray[np.uint8]:
 @lru_cache(maxsize=1)
 def diverging_table() -> NDArray[np.uint8]:
     """256 colours [256, 4] RGBA of CET-CBD1 (colour-blind safe), its middle at 128."""
-    table: NDArray[np.uint8] = pg.colormap.get("CET-CBD1").getLookupTable(nPts=256, alpha=True, mode="byte")
+    from pyqtgraph import colormap  # a tenth of a second that the first paint need not wait for
+
+    table: NDArray[np.uint8] = colormap.get("CET-CBD1").getLookupTable(nPts=256, alpha=True, mode="byte")
     return table
 
 

@@ -1,17 +1,23 @@
 """KV memory: bytes that hold the cache, measured, beside the same run as MHA, GQA and MQA by formula."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PySide6.QtCore import QPointF, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from widgets.figures import bytes_text, count_text, tabular
 from widgets.memory.memory_curves import byte_axis, formula_line, plotted, thinned, token_axis_end
-from widgets.memory.memory_plot import Line, MemoryPlot
 from widgets.memory.memory_series import Measure, MemorySeries, Scale
-from widgets.palette import Palette
+from widgets.palette import DARK, Palette
 from widgets.panel import ElidedLabel, Panel
 from widgets.segmented import Segmented
 from widgets.selection import Selection
+
+if TYPE_CHECKING:
+    from widgets.memory.memory_plot import Line, MemoryPlot
 
 
 class MemoryView(Panel):
@@ -36,19 +42,26 @@ class MemoryView(Panel):
         self._scales = Segmented([("linear", self.tr("linear")), ("log", self.tr("log"))], self)
         self.add_tool(self._measures)
         self.add_tool(self._scales)
-        self._plot = MemoryPlot(self)
-        self._plot.setAccessibleName(self.tr("KV memory plot"))
-        self._plot.show_axis_name(self.tr("tokens"))
+        self._palette = DARK
+        self._made: MemoryPlot | None = None
         self._free = ElidedLabel("", self)
         self._free.setProperty("role", "muted")
         self._free.setFont(tabular(self.font()))
         self.set_body(self._body())
-        self._connect()
+        self._measures.chosen.connect(self.measure_chosen)
+        self._scales.chosen.connect(self.scale_chosen)
         self.clear()
+
+    def prepare(self) -> None:
+        """Make the plot, if nothing has been drawn yet: it loads pyqtgraph, for which no first paint should wait."""
+        if self._made is None:
+            self._made = self._new_plot()
 
     def show_palette(self, palette: Palette) -> None:
         """Take the theme's colours."""
-        self._plot.show_palette(palette)
+        self._palette = palette
+        if self._made is not None:
+            self._made.show_palette(palette)
 
     def show_series(self, series: MemorySeries) -> None:
         """Draw the cache so far; an empty series says that it waits for the first token."""
@@ -85,21 +98,32 @@ class MemoryView(Panel):
 
     def _body(self) -> QWidget:
         body = QWidget(self)
-        column = QVBoxLayout(body)
-        column.setContentsMargins(12, 0, 12, 8)
-        column.setSpacing(2)
-        column.addWidget(self._plot, 1)
-        column.addWidget(self._free)
+        self._column = QVBoxLayout(body)
+        self._column.setContentsMargins(12, 0, 12, 8)
+        self._column.setSpacing(2)
+        self._column.addWidget(self._free)
         return body
 
-    def _connect(self) -> None:
-        self._measures.chosen.connect(self.measure_chosen)
-        self._scales.chosen.connect(self.scale_chosen)
-        self._plot.hovered.connect(self._hover)
-        self._plot.clicked.connect(self._click)
-        self._plot.left.connect(lambda: self.hovered_text.emit(""))
-        self._plot.stepped.connect(self._step)
-        self._plot.getViewBox().sigXRangeChanged.connect(lambda: self._draw_measured())
+    @property
+    def _plot(self) -> MemoryPlot:
+        self.prepare()
+        assert self._made is not None
+        return self._made
+
+    def _new_plot(self) -> MemoryPlot:
+        from widgets.memory.memory_plot import MemoryPlot
+
+        plot = MemoryPlot(self)
+        plot.setAccessibleName(self.tr("KV memory plot"))
+        plot.show_axis_name(self.tr("tokens"))
+        plot.show_palette(self._palette)
+        self._column.insertWidget(0, plot, 1)
+        plot.hovered.connect(self._hover)
+        plot.clicked.connect(self._click)
+        plot.left.connect(lambda: self.hovered_text.emit(""))
+        plot.stepped.connect(self._step)
+        plot.getViewBox().sigXRangeChanged.connect(lambda: self._draw_measured())
+        return plot
 
     def _redraw(self) -> None:
         series = self._series

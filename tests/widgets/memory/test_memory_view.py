@@ -42,6 +42,7 @@ def view(qtbot: QtBot) -> MemoryView:
     made = MemoryView()
     qtbot.addWidget(made)
     made.show_palette(DARK)
+    made.prepare()
     made.resize(620, 400)
     made.show()
     return made
