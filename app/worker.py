@@ -14,6 +14,7 @@ import time
 from collections import deque
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -122,7 +123,7 @@ class PipeOutbox:
             return frame
 
 
-def main(connection: Connection) -> None:
+def main(connection: Connection) -> NoReturn:
     """Serve one window until it asks for the end or goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the window's to handle
     logging.basicConfig(format="engine: %(levelname)s %(name)s: %(message)s")
@@ -146,6 +147,14 @@ def main(connection: Connection) -> None:
     ended.set()
     outbox.finish()
     writer.join(GRACE_SECONDS)
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """End at once: kernels may still be compiled on other threads, and tearing Python down beside them crashes."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _read(connection: Connection, inbox: PipeInbox, ended: threading.Event) -> None:

@@ -1,6 +1,7 @@
 import mmap
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -30,6 +31,19 @@ for command in {commands}:
 signal.pause()
 """
 
+# A window that closes as soon as a model is open, while kernels are compiled, and tells how its engine ended.
+CLOSING = """
+import threading
+from app.client import EngineClient
+from model.messages import OpenCheckpoint, Opened
+opened = threading.Event()
+client = EngineClient(lambda event: opened.set() if isinstance(event, Opened) else None, print)
+client.send(OpenCheckpoint(path={path!r}))
+opened.wait()
+client.close()
+print(client._process.exitcode)
+"""
+
 
 @pytest.mark.parametrize(
     ("moment", "commands"),
@@ -53,6 +67,15 @@ def test_a_busy_engine_ends_when_its_window_is_killed(tmp_path: Path, moment: st
         assert select.select([engine], [], [], DEATH_SECONDS)[0]
     finally:
         os.close(engine)
+
+
+def test_an_engine_that_ends_while_kernels_are_compiled_is_silent(tmp_path: Path) -> None:
+    make_checkpoint(tmp_path / "model", "v2")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    code = CLOSING.format(path=str(tmp_path / "model"))
+    closed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert closed.stderr == ""
+    assert int(closed.stdout) in (0, -signal.SIGKILL)  # the latter where it took more than its second
 
 
 def test_the_outbox_never_blocks_and_says_when_nobody_reads() -> None:
