@@ -127,6 +127,7 @@ def _record(parser: argparse.ArgumentParser) -> None:
     prompt.add_argument("--prompt", metavar="TEXT")
     prompt.add_argument("--prompt-file", metavar="F", help="UTF-8 text")
     prompt.add_argument("--token-ids", metavar="5,7,9", type=numbers, help="fed as they are, no BOS")
+    prompt.add_argument("--token-ids-file", metavar="F", type=path, help="the same in a file, for very many")
     parser.add_argument("--chat", action="store_true", help="put the prompt into the checkpoint's chat template")
     parser.add_argument("--system", metavar="TEXT", help="system message before the prompt; needs --chat")
     parser.add_argument("--max-new-tokens", type=whole, default=64, metavar="N")

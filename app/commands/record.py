@@ -12,8 +12,10 @@ from model.config import Sampling
 from model.messages import Finished, Generate, Grown, OpenCheckpoint, Started
 from model.outside import read_bounded
 from model.problems import Problem
+from widgets.prompt.prompt_request import parse_token_ids
 
-PROMPT_LIMIT = 2 * 10**6
+PROMPT_LIMIT = 2 * 10**6  # bytes
+TOKEN_IDS_LIMIT = 12 * 10**6
 EXPERT_COUNTERS = ("expert_hits", "expert_misses", "bytes_read")
 
 
@@ -22,7 +24,7 @@ def run(options: Namespace) -> int:
     _check_chat(options)
     generate = Generate(
         prompt=_prompt(options),
-        token_ids=options.token_ids,
+        token_ids=_token_ids(options),
         chat=options.chat,
         system=options.system or "",
         max_new_tokens=options.max_new_tokens,
@@ -81,11 +83,26 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def _prompt(options: Namespace) -> str:
-    if options.prompt_file is None:
-        return str(options.prompt or "")
-    path = Path(options.prompt_file).expanduser()
+    return str(options.prompt or "") if options.prompt_file is None else _read(options.prompt_file, PROMPT_LIMIT)
+
+
+def _token_ids(options: Namespace) -> list[int] | None:
+    """Those of the command line, or of a file: a command line holds no more than some 25,000 of them."""
+    if options.token_ids_file is None:
+        return options.token_ids  # type: ignore[no-any-return]
+    read = parse_token_ids(_read(options.token_ids_file, TOKEN_IDS_LIMIT))
+    if read.wrong_word:
+        raise Problem(
+            f"{read.wrong_word!r} (word {read.wrong_place}) in {options.token_ids_file} is not a token id; "
+            "write whole numbers apart by commas or spaces."
+        )
+    return list(read.ids)
+
+
+def _read(name: str, limit: int) -> str:
+    path = Path(name).expanduser()
     try:
-        return read_bounded(path, limit=PROMPT_LIMIT).decode("utf-8")
+        return read_bounded(path, limit=limit).decode("utf-8")
     except UnicodeDecodeError:
         raise Problem(f"{path} is not UTF-8 text; save it as UTF-8.") from None
 
@@ -93,7 +110,7 @@ def _prompt(options: Namespace) -> str:
 def _check_chat(options: Namespace) -> None:
     if options.system is not None and not options.chat:
         raise Problem("--system is a part of a chat; add --chat, or leave it out.")
-    if options.chat and options.token_ids is not None:
+    if options.chat and (options.token_ids is not None or options.token_ids_file is not None):
         raise Problem("--token-ids are fed as they are, so --chat does not go with them; leave one of them out.")
 
 

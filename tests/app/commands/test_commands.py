@@ -236,6 +236,16 @@ def test_a_text_prompt_goes_through_the_tokenizer(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.usefixtures("threaded")
+def test_token_ids_may_stand_in_a_file(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ids.txt").write_text("5, 7\n9 200 31\n8\n", encoding="utf-8")
+    command = ["record", "--checkpoint", str(case.folder), "--token-ids-file", str(tmp_path / "ids.txt"), "--json"]
+    assert main([*command, "--max-new-tokens", str(NEW), "--out", str(tmp_path / "run")]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["prompt_ids"] == PROMPT
+    assert summary["generated_ids"] == case.summary["generated_ids"]
+
+
+@pytest.mark.usefixtures("threaded")
 def test_people_get_lines_instead_of_json(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(case.folder)]) == 0
     lines = capsys.readouterr().out.splitlines()

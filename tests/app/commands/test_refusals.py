@@ -62,6 +62,9 @@ def threaded(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*RECORD, "--prompt", "x", "--budget", "1e400"], "1e400"),
         ([*RECORD, "--prompt", "x", "--system", "be brief"], "--chat"),
         ([*RECORD, "--token-ids", "1,2", "--chat"], "--chat"),
+        ([*RECORD, "--token-ids-file", "no such file", "--chat"], "--chat"),
+        ([*RECORD, "--token-ids-file", "no such file"], "no such file"),
+        ([*RECORD, "--token-ids-file", __file__], "word 1"),
     ],
 )
 def test_arguments_that_will_not_do(arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]) -> None:
