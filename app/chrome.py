@@ -243,6 +243,9 @@ def _status(state: State) -> tuple[Literal["idle", "busy", "loading", "dead"], s
         return "dead", translate("chrome", "engine not answering")
     if state.engine == "starting":
         return "loading", translate("chrome", "engine starting")
+    if state.running and run is not None and run.tokens < run.info.prompt_tokens:
+        words = translate("chrome", "reading the prompt · {:,} of {:,} tokens")
+        return "busy", words.format(run.tokens, run.info.prompt_tokens)
     if state.running and run is not None:
         planned = run.info.prompt_tokens + run.info.max_new_tokens
         return "busy", translate("chrome", "generating · token {:,} of {:,}").format(

@@ -173,6 +173,18 @@ def test_a_card_with_another_budget_is_planned_again_and_opened_with_it(window, 
     qtbot.waitUntil(lambda: not sheet.isVisible())
 
 
+def test_a_long_prompt_tells_how_much_of_it_is_read(window, bridge, qtbot):
+    window.parts.prompt.set_prompt("hello")
+    window.parts.prompt.submitted.emit(window.parts.prompt.request())
+    request = bridge.of(Generate)[0].request
+    bridge.received.emit(started(request, prompt_tokens=8))
+    bridge.received.emit(grown(0, 6, step=0, request=request))
+    labels = window.parts.status.findChildren(QLabel)
+    qtbot.waitUntil(lambda: any(label.text() == "reading the prompt · 6 of 8 tokens" for label in labels))
+    bridge.received.emit(grown(6, 2, step=1, request=request))
+    qtbot.waitUntil(lambda: any(label.text().startswith("generating · token") for label in labels))
+
+
 def test_the_old_model_stays_on_show_while_another_loads(window, bridge, qtbot, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr("app.session.time.monotonic", lambda: now[0])
