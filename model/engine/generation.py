@@ -20,6 +20,7 @@ from model.messages import Event, Generate
 from model.network.cache import KvCache
 from model.network.decoder import new_probe
 from model.network.decoding import DecodeStep
+from model.network.pieces import Pieces
 from model.network.sampling import Sampler
 from model.problems import Problem
 from model.recording.columns import TOP_TOKENS, StepRow
@@ -32,6 +33,7 @@ LAYER_PRODUCTS = 2**30  # soon done: multiplications of some ten milliseconds
 HEAD_TOKENS = 128  # of a prompt's chunk, whose logits are made at once
 SMALLEST_CHUNK = 64  # below this the weights are read more often than they are used
 LOGITS_ELEMENTS = 2**25  # of one chunk: 128 MB in float32
+TURN_SECONDS = 0.03  # of a prompt, before others may have theirs
 
 
 def chunk_tokens(config: ModelConfig) -> int:
@@ -159,13 +161,16 @@ class Generation:
         assert before_V is not None
         return torch.cat(values), before_V, torch.cat(kept) if kept else None
 
-    def _layers(self, pieces: Generator[None, None, Tensor]) -> Generator[Event | None, None, Tensor]:
-        """One layer after the other, so that a large model's prompt can be stopped and questions come in between."""
+    def _layers(self, pieces: Pieces[Tensor]) -> Generator[Event | None, None, Tensor]:
+        """A turn after the other, so that a long prompt can be stopped and questions come in between."""
         while True:
             threads.use(threads.ALL)
             with self._timed(), torch.inference_mode():
+                until, more = time.perf_counter() + TURN_SECONDS, True
                 try:
-                    next(pieces)
+                    while more:
+                        next(pieces)
+                        more = time.perf_counter() < until
                 except StopIteration as finished:
                     states_TD: Tensor = finished.value
                     return states_TD

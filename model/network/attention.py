@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from model.config import LATENT_NORM_EPS, ModelConfig
 from model.network import grouped
+from model.network.pieces import Pieces
 from model.network.projected import Projected
 from model.network.rope import rotate
 from model.network.weights import AttentionWeights, GroupedWeights
@@ -77,15 +78,17 @@ def plain(
     *,
     scale: float,
     sequences: int = 1,
-) -> Tensor:
-    """Outputs of all heads [T, H·V], keys and values expanded per head, in causal order.
+) -> Pieces[Tensor]:
+    """Outputs of all heads [T, H·V], keys and values expanded per head, in causal order; pauses behind every block.
 
     The queries are the last T of the K tokens; with several equally long `sequences` they are all of them.
     """
     q_THX = queries(new)
     k_KHX, v_KHV = keys_and_values(kept, weights, config)
+    yield
     if sequences == 1 and q_THX.device.type == "cpu" and not torch.is_grad_enabled():
-        return _in_blocks(q_THX * scale, k_KHX, v_KHV).flatten(1)
+        out_THV = yield from _in_blocks(q_THX * scale, k_KHX, v_KHV)
+        return out_THV.flatten(1)
     return _fused(q_THX, k_KHX, v_KHV, scale=scale, sequences=sequences)
 
 
@@ -115,7 +118,7 @@ def absorbed(
     return torch.bmm(read_HTC, weights.w_uv_HVC.transpose(1, 2)).transpose(0, 1).reshape(tokens, -1)
 
 
-def _in_blocks(q_THX: Tensor, k_KHX: Tensor, v_KHV: Tensor) -> Tensor:
+def _in_blocks(q_THX: Tensor, k_KHX: Tensor, v_KHV: Tensor) -> Pieces[Tensor]:
     """Softmax attention [T, H, V] of scaled queries, a block of them against the keys that it sees at a time.
 
     On a CPU two plain products take less time than torch's fused kernel, which multiplies with padded values, what
@@ -138,6 +141,7 @@ def _in_blocks(q_THX: Tensor, k_KHX: Tensor, v_KHV: Tensor) -> Tensor:
             scores_HQK[:, :, seen - count :].masked_fill_(later[:count, :count], float("-inf"))
             torch.softmax(scores_HQK, -1, out=scores_HQK)
             out_THV[start : start + count, some] = torch.bmm(scores_HQK, v_HKV[some, :seen]).transpose(0, 1)
+            yield
     return out_THV
 
 

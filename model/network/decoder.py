@@ -1,6 +1,5 @@
 """The decoder: token ids and a KV cache in, logits out. A Probe, if given, learns what happened."""
 
-from collections.abc import Generator
 from typing import Literal, NamedTuple
 
 import torch
@@ -10,6 +9,7 @@ from torch.nn import functional as F
 from model.config import ModelConfig
 from model.network import attention, moe
 from model.network.cache import KvCache, Rows
+from model.network.pieces import Pieces, whole
 from model.network.rope import RotaryTable, query_temperature, softmax_scale
 from model.network.weights import LayerWeights, Weights
 from model.probe import Probe
@@ -70,13 +70,7 @@ class Decoder:
 
         `length` is the whole prompt's when these tokens are a part of it; None: nothing behind them is known yet.
         """
-        pieces = self.stepping(ids_T, cache, probe=probe, absorbed=absorbed, logits=logits, length=length)
-        while True:
-            try:
-                next(pieces)
-            except StopIteration as finished:
-                told: Tensor = finished.value
-                return told
+        return whole(self.stepping(ids_T, cache, probe=probe, absorbed=absorbed, logits=logits, length=length))
 
     def stepping(
         self,
@@ -87,8 +81,10 @@ class Decoder:
         absorbed: bool = False,
         logits: Literal["last", "all", "states"] = "last",
         length: int | None = None,
-    ) -> Generator[None, None, Tensor]:
-        """A step that pauses behind every layer. Dropped half way it leaves the cache as it was.
+    ) -> Pieces[Tensor]:
+        """A step that pauses behind every layer and, with many tokens, every block of queries and every expert.
+
+        Dropped half way it leaves the cache as it was.
 
         With "states" it returns what `logits` takes, [T, D]: of a long prompt the logits are better made bit by bit.
         """
@@ -105,13 +101,13 @@ class Decoder:
         cache.advance(tokens)
         return x_TD if logits == "states" else self.logits(x_TD[-1:] if logits == "last" else x_TD)
 
-    def layers(self, ids_T: Tensor, step: Step, probe: Probe[Tensor] | None) -> Generator[None, None, Tensor]:
+    def layers(self, ids_T: Tensor, step: Step, probe: Probe[Tensor] | None) -> Pieces[Tensor]:
         """All layers of a step, pausing behind each; what `logits` takes, [T, D]."""
         x_TD = self.embed(ids_T)
         traces = []
         late_TD: Tensor | None = None
         for index in range(self.config.layers):
-            x_TD, late_TD, trace = self.layer(index, x_TD, step, late_TD)
+            x_TD, late_TD, trace = yield from self.layering(index, x_TD, step, late_TD)
             if probe is not None:
                 traces.append(trace)
             yield
@@ -132,16 +128,22 @@ class Decoder:
     def layer(
         self, index: int, x_TD: Tensor, step: Step, late_TD: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None, LayerTrace]:
+        """One decoder layer without a pause."""
+        return whole(self.layering(index, x_TD, step, late_TD))
+
+    def layering(
+        self, index: int, x_TD: Tensor, step: Step, late_TD: Tensor | None = None
+    ) -> Pieces[tuple[Tensor, Tensor | None, LayerTrace]]:
         """One decoder layer: attention, then feed-forward, each behind its norm and on the residual.
 
         Returns the residual and, with a shortcut MoE, what the next layer must take as `late_TD` and add at its end.
         """
         config, weights = self.config, self.weights.layers[index]
         normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.attention_norm, config.rms_norm_eps)
-        attended_TD, source_TS = self._attend(index, normed_TD, step)
+        attended_TD, source_TS = yield from self._attend(index, normed_TD, step)
         x_TD = self._add(x_TD, attended_TD)
         normed_TD = F.rms_norm(x_TD, (config.hidden_size,), weights.mlp_norm, config.rms_norm_eps)
-        mixed_TD, routing = self._mix(normed_TD, weights)
+        mixed_TD, routing = yield from self._mix(normed_TD, weights)
         if weights.dense is not None:
             x_TD = self._add(x_TD, weights.dense(normed_TD))
         if late_TD is not None:
@@ -161,23 +163,25 @@ class Decoder:
         scale = self.config.residual_scale
         return x_TD + more_TD if scale == 1.0 else torch.add(x_TD, more_TD, alpha=scale)
 
-    def _attend(self, index: int, x_TD: Tensor, step: Step) -> tuple[Tensor, Tensor]:
+    def _attend(self, index: int, x_TD: Tensor, step: Step) -> Pieces[tuple[Tensor, Tensor]]:
         weights = self.weights.layers[index].attention
         new = attention.project(x_TD, weights, self.config, step.rotation_TR, step.temperature_T)
         kept = new.kept if step.cache is None else step.cache.write(index, *new.kept)
         if step.absorbed:
             heads = attention.absorbed(new, kept, weights, self.config, scale=self.scale, mask_TK=step.mask_TK)
         else:
-            heads = attention.plain(new, kept, weights, self.config, scale=self.scale, sequences=step.sequences)
+            heads = yield from attention.plain(
+                new, kept, weights, self.config, scale=self.scale, sequences=step.sequences
+            )
         return weights.o(heads), new.source_TS
 
-    def _mix(self, x_TD: Tensor, weights: LayerWeights) -> tuple[Tensor | None, moe.Routing | None]:
+    def _mix(self, x_TD: Tensor, weights: LayerWeights) -> Pieces[tuple[Tensor | None, moe.Routing | None]]:
         """The experts' answer and how it came about; nothing in a dense layer."""
         if weights.moe is None:
             return None, None
         assert self.config.router is not None
         routing = moe.route(x_TD, weights.moe, self.config.router)
-        mixed_TD = moe.mix(x_TD, routing, weights.moe)
+        mixed_TD = yield from moe.mixing(x_TD, routing, weights.moe)
         if weights.moe_norm is not None:
             mixed_TD = F.rms_norm(mixed_TD, weights.moe_norm.shape, weights.moe_norm, self.config.rms_norm_eps)
         return mixed_TD, routing

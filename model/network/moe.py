@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.config import RouterConfig
+from model.network.pieces import Pieces, whole
 from model.network.side_by_side import SideBySide
 from model.network.weights import Experts, MoeWeights
 
@@ -53,6 +54,11 @@ def route(x_TD: Tensor, weights: MoeWeights, router: RouterConfig) -> Routing:
 
 def mix(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
     """Weighted sum of the chosen experts plus the shared experts, [T, D]. No expert weight is copied."""
+    return whole(mixing(x_TD, routing, weights))
+
+
+def mixing(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Pieces[Tensor]:
+    """The same, with a pause behind every expert of a prompt: it may have to come from a disk first."""
     out_TD = torch.zeros_like(x_TD) if weights.shared is None else weights.shared(x_TD)
     if len(x_TD) == 1:
         return _mix_one(x_TD, out_TD, routing, weights)
@@ -66,6 +72,7 @@ def mix(x_TD: Tensor, routing: Routing, weights: MoeWeights) -> Tensor:
     ):
         if len(token):
             out_TD = out_TD.index_add_(0, token, _answer(weights.experts, expert, x_TD[token]) * share)
+            yield
     return out_TD
 
 
