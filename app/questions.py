@@ -71,6 +71,12 @@ class Questions:
         """Whether the last stage of a question's answer is still to come."""
         return bool(self.lines[kind].request)
 
+    def is_due(self, kind: Kind, state: State, view: View) -> bool:
+        """Whether this kind would be asked again now, if an earlier answer or a pause were not waited for."""
+        asked = ASKERS[kind](state, state.run, view) if state.run is not None and state.run.tokens else None
+        line = self.lines[kind]
+        return asked is not None and asked[:2] != (line.subject, line.extent)
+
     def asked(self, event: Event) -> bool:
         """Whether an event answers any question that was ever sent, also one that was replaced."""
         return event.request in self.sent

@@ -321,8 +321,8 @@ class Session(QObject):
         return self._view
 
     def is_open(self, kind: str) -> bool:
-        """Whether the last stage of an answer is still to come."""
-        return self._questions.is_open(kind)
+        """Whether the last stage of an answer is still to come, or the question itself: a run may have grown since."""
+        return self._questions.is_open(kind) or self._questions.is_due(kind, self.state, self._view)
 
     def hover(self, cell: tuple[int, int] | None) -> None:
         """The cursor is over this query and key of the attention map, or has left it."""

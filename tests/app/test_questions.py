@@ -189,3 +189,19 @@ def test_pinned_heads_and_their_difference_are_asked_for_where_they_are_shown(qu
     state = replace(state, choices=replace(state.choices, compare_mode="difference"))
     difference = next(each for each in questions.due(state, view)[0] if isinstance(each, ShowPicture))
     assert (difference.heads, difference.minus.layer, difference.minus.head) == ([1], 2, 3)
+
+
+def test_what_grew_while_an_answer_was_on_its_way_is_due_until_it_is_asked(questions, clock):
+    state, view = running(), View()
+    commands, _ = questions.due(state, view)
+    first = next(command for command in commands if isinstance(command, ShowPicture))
+    assert not questions.is_due("map", state, view)
+    state = apply(apply(state, grown(3, 3, step=1)), finished())
+    questions.answered(picture(first))
+    assert not questions.is_open("map")
+    assert questions.is_due("map", state, view)
+    questions.due(state, view)
+    assert questions.is_open("map")
+    assert not questions.is_due("map", state, view)
+    assert not questions.is_due("map", state, View(panels=frozenset()))
+    assert not questions.is_due("map", State(), view)
