@@ -6,8 +6,9 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
 from widgets.palette import DARK, Palette
 
-# The whole prompt is in the editor; here its two ends are enough, and appending stays fast.
-MOST_OF_PROMPT = 16_000
+# The whole prompt is in the editor; here its two ends are enough. While a long prompt is read its end is laid out
+# anew some times a second: of 16,000 characters that took more than a frame may (80 ms).
+MOST_OF_PROMPT = 6_000
 # Qt lays out a whole paragraph anew for each character added to it: a longer one is drawn as several.
 LONGEST_PARAGRAPH = 4_000
 CONTINUED = 1

@@ -206,7 +206,7 @@ def test_huge_prompt_shows_its_two_ends(panel: PromptPanel) -> None:
     assert len(shown) < 17_000
     assert shown.startswith("aaa")
     assert shown.endswith("zz!")
-    assert "984,000 characters" in shown
+    assert "994,000 characters" in shown
 
 
 def test_endless_paragraph_is_drawn_in_parts_and_copied_whole(panel: PromptPanel) -> None:
