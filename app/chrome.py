@@ -229,7 +229,7 @@ def _proof(state: State) -> tuple[Literal["unknown", "running", "passed", "faile
 def _arithmetic(state: State) -> str:
     """What bf16 costs on the head in view, where the map is computed so."""
     picture = state.shown.attention
-    if picture is None or picture.arithmetic != "bf16":
+    if picture is None or picture.arithmetic != "bf16" or not picture.bf16_error:
         return ""
     words = translate("chrome", "\nLayer {}, head {}: probabilities in bf16 differ from float32 by at most {:.1e}.")
     return words.format(picture.layer, picture.heads[0], picture.bf16_error)

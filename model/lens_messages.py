@@ -187,7 +187,7 @@ class PictureShown(Message, frozen=True, eq=False):
     final: bool
     seconds: float  # since the engine began with this question
     kept_bytes: int  # keys, normalisers and pictures that the engine keeps for later views
-    bf16_error: float = 0.0  # largest difference of a probability from float32's, on some of these rows
+    bf16_error: float = 0.0  # largest difference of a probability from float32's, on some rows; 0: not measured yet
     slot: str = "map"
     minus: Minus | None = None
 

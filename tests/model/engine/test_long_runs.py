@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.engine import generation, lens_answers
+from model.engine.serve import serve
 from model.engine.warm import draw_everything
 from model.lens_messages import PictureShown, ShowPicture
 from model.lenses import picture
-from model.messages import Event, Finished, Generate, Grown, OpenCheckpoint, OpenRecording, Started, Stop
+from model.messages import Command, Event, Finished, Generate, Grown, OpenCheckpoint, OpenRecording, Started, Stop
 from tests.model.engine.talk import Script, answers, talk
 from tests.parity.tiny import make_checkpoint
 
@@ -49,6 +51,24 @@ def test_a_prompt_is_looked_at_while_it_is_read(checkpoint: Path) -> None:
     assert fed[0] <= 1024
     assert fed[-1] == 4000
     assert kinds.index(PictureShown) < len(kinds) - 1 - kinds[::-1].index(Grown)  # before the prompt's last chunk
+
+
+def test_a_chunk_of_a_prompt_gives_way_many_times_a_layer(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "TURN_SECONDS", 0.0)
+    looks = [0]
+
+    class Counting(Script):
+        def take(self, *, wait: bool) -> Command | None:
+            looks[0] += 1
+            return super().take(wait=wait)
+
+    script = Counting(
+        OpenCheckpoint(request=1, path=str(checkpoint)),
+        Generate(request=2, token_ids=PROMPT[:1024], max_new_tokens=0),
+    )
+    at = {type(event): looks[0] for event in serve(script)}
+    layers, blocks, experts = 3, 8, 8
+    assert at[Grown] - at[Started] > layers * blocks + (layers - 1) * experts
 
 
 def test_a_stopped_prompt_can_be_looked_at(checkpoint: Path, tmp_path: Path) -> None:
@@ -100,3 +120,28 @@ def test_a_run_opened_without_its_checkpoint_gives_the_same_pixels(
         assert 64 in dict(after)
         assert dict(before)[1101] == dict(after)[1101]
         assert dict(before)[64] == dict(after)[64]
+
+
+def test_what_bf16_costs_is_measured_behind_the_first_picture(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture, "QUICK_PRODUCTS", 2**18)
+    monkeypatch.setattr(picture, "STAGES", (64,))
+    monkeypatch.setattr(picture, "TOLD_SECONDS", 0.0)  # it is measured in the middle of other rows
+    monkeypatch.setattr(lens_answers, "arithmetic", lambda _device, exact: "float32" if exact else "bf16")
+
+    def ask(event: Event, script: Script) -> None:
+        if isinstance(event, Finished):
+            # The second is one stage, since its rows are kept, and the third asks for no bf16.
+            script.commands += [whole(3, TOKENS), whole(4, TOKENS, slot="b"), whole(5, TOKENS, exact=True, slot="c")]
+
+    events = talk(
+        OpenCheckpoint(request=1, path=str(checkpoint)),
+        Generate(request=2, token_ids=PROMPT, max_new_tokens=0),
+        react=ask,
+    )
+    staged, kept, exact = ([shown.bf16_error for shown in answers(events, PictureShown, each)] for each in (3, 4, 5))
+    assert staged[0] == 0.0 < staged[1] < 0.05
+    assert len(staged) > 3
+    assert kept[-1] > 0
+    assert set(exact) == {0.0}

@@ -14,6 +14,7 @@ from model.lenses.connect import connections
 from model.lenses.kept import Kept
 from model.lenses.picture import HeadPicture, Stage, Wanted, check, pictures
 from model.lenses.reader import HeadReader
+from model.lenses.rounding import rounding_error
 from model.lenses.scorer import Scorer
 from model.lenses.scores import finished
 from model.problems import Problem
@@ -217,6 +218,19 @@ def test_a_difference_is_that_of_two_heads(run: Run) -> None:
     assert last is not None
     expected = [reduced(run.values("probability", head), wanted) for head in (0, 1)]
     np.testing.assert_allclose(last.values[0], expected[0] - expected[1], atol=1e-6)
+
+
+def test_a_picture_on_its_way_is_not_disturbed_when_its_rounding_is_measured(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture, "QUERY_BATCH", 32)  # keys are expanded no further than a batch sees
+    wanted = Wanted(ALL, ALL, (8, 8), "probability", "max")
+    calm, disturbed = (HeadPicture(Scorer(run.reader(), Kept(), arithmetic="bf16"), wanted, Kept()) for _ in range(2))
+    for _ in calm.every_row():
+        pass
+    for _ in disturbed.every_row():
+        assert 0 < rounding_error(disturbed.scorer, ALL) < 0.05
+    np.testing.assert_array_equal(disturbed.values(), calm.values())
 
 
 def test_bfloat16_is_near(run: Run) -> None:
