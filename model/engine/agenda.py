@@ -40,6 +40,7 @@ from model.problems import Problem
 Work = Generator[Event | None, None, None]
 
 RUN_SHARE = 2.0  # seconds for the run after each second that questions took
+CREDIT = 0.1  # seconds at most that a run may have had more than that
 LAST = (
     *(Described, Opened, Finished, AttentionShown, RowShown, ScoresShown, LatentsShown, Verified, Extracted, Measured),
     *(Profiled, AttentionsCompared, About, CellShown, LatentMapShown, ReadingShown),
@@ -134,7 +135,7 @@ class Agenda:
             jobs[0].told = jobs[0].told or bool(events)
             jobs.rotate(-1)  # a short question is answered while a long one goes on
         seconds = time.monotonic() - began
-        self._owed = seconds * RUN_SHARE if ask else self._owed - seconds
+        self._count(seconds, ask=ask)
         if not (self._runs and self._loads):
             self._lead = 0.0
         elif not ask:
@@ -147,6 +148,18 @@ class Agenda:
             if not job.told:
                 self._questions.rotate(-at)
                 return
+
+    def _count(self, seconds: float, *, ask: bool) -> None:
+        """What is owed to runs and loads after a piece; what one took too much is given back, up to a limit.
+
+        Else a question of many small pieces would wait for a whole piece of the run after each of them.
+        """
+        if not self.running:
+            self._owed = 0.0
+        elif ask:
+            self._owed += seconds * RUN_SHARE
+        else:
+            self._owed = max(self._owed - seconds, -CREDIT)
 
     def _long(self) -> deque[Job]:
         """Of a run and a load the one that has had less time."""

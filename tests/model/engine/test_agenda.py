@@ -41,6 +41,37 @@ def test_long_questions_leave_a_run_two_thirds_of_the_time(clock: Clock) -> None
     assert asked / clock.now == pytest.approx(1 / 3, abs=0.02)
 
 
+def test_a_question_of_small_pieces_gets_its_third_beside_a_run_of_long_ones(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.030, "run", log)))
+    agenda.add_question(Job(2, clock.pieces(0.001, "question", log)))
+    while clock.now < 10:
+        agenda.advance(questions=True)
+    assert 0.001 * log.count("question") / clock.now == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_a_run_that_went_on_alone_is_not_kept_waiting_long_by_a_question(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_run(Job(1, clock.pieces(0.030, "run", log)))
+    for _ in range(1000):
+        agenda.advance(questions=True)
+    agenda.add_question(Job(2, clock.pieces(0.001, "question", log)))
+    for _ in range(200):
+        agenda.advance(questions=True)
+    assert 0.03 <= 0.001 * log[1000:].index("run") <= 0.06
+
+
+def test_questions_owe_nothing_for_the_time_before_a_run(clock: Clock) -> None:
+    agenda, log = Agenda(), list[str]()
+    agenda.add_question(Job(1, clock.pieces(0.050, "question", log)))
+    for _ in range(1000):
+        agenda.advance(questions=True)
+    agenda.add_run(Job(2, clock.pieces(0.030, "run", log)))
+    for _ in range(100):
+        agenda.advance(questions=True)
+    assert log[1000:].count("question") >= 20
+
+
 def test_a_question_need_not_wait_for_a_run_to_end(clock: Clock) -> None:
     agenda, log = Agenda(), list[str]()
     agenda.add_run(Job(1, clock.pieces(0.004, "run", log)))
@@ -106,7 +137,7 @@ def test_questions_take_at_most_a_third_from_a_run_and_a_load(clock: Clock) -> N
     agenda.add_question(Job(3, clock.pieces(0.050, "question", log)))
     while clock.now < 10:
         agenda.advance(questions=True)
-    assert 0.28 < 0.050 * log.count("question") / clock.now <= 1 / 3
+    assert 0.050 * log.count("question") / clock.now == pytest.approx(1 / 3, abs=0.005)
 
 
 def test_a_load_that_begins_late_does_not_catch_up_with_the_run(clock: Clock) -> None:
