@@ -8,6 +8,7 @@ import numpy as np
 from app.bundled import checkpoint_path
 from app.commands.conversation import Conversation
 from app.commands.output import show
+from app.commands.progress import told
 from model.config import Sampling
 from model.messages import Finished, Generate, Grown, OpenCheckpoint, Started
 from model.outside import read_bounded
@@ -38,7 +39,7 @@ def run(options: Namespace) -> int:
         engine.last(
             OpenCheckpoint(path=checkpoint, device=options.device, dtype=options.dtype, budget_bytes=options.budget)
         )
-        events = list(engine.ask(generate))
+        events = list(told(engine.ask(generate)))
         kept = engine.most_unreclaimable_bytes
     finished = events[-1]
     assert isinstance(finished, Finished)
