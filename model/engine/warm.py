@@ -6,6 +6,7 @@ import threading
 from model.config import ModelConfig, RopeConfig
 from model.engine.synthetic import synthetic_run
 from model.lenses.aggregate import Totals, aggregate
+from model.lenses.arithmetic import arithmetic
 from model.lenses.grid import sampled
 from model.lenses.kept import Kept
 from model.lenses.picture import HeadPicture, Wanted, pictures
@@ -59,17 +60,19 @@ def settle() -> None:
 
 
 def draw_everything() -> None:
-    """Every kind of view once, on a few random numbers."""
+    """Every kind of view once, on a few random numbers: in the arithmetic that views use here, then exactly."""
     run, kept = synthetic_run(_SMALL, TOKENS), Kept()
-    scorer = Scorer(HeadReader(run.recording, run.projections, layer=0, head=0), kept, arithmetic="float32")
-    for quantity, reduction in KINDS:
-        wanted = Wanted((0, TOKENS), (0, TOKENS), (8, 8), quantity, reduction)
-        for _ in pictures([HeadPicture(scorer, wanted, kept)]):
-            pass
+    reader = HeadReader(run.recording, run.projections, layer=0, head=0)
+    usual, exact = (Scorer(reader, kept, arithmetic=arithmetic(reader.device, exact=each)) for each in (False, True))
+    for scorer in (usual, exact) if usual.arithmetic != exact.arithmetic else (exact,):
+        for quantity, reduction in KINDS:
+            wanted = Wanted((0, TOKENS), (0, TOKENS), (8, 8), quantity, reduction)
+            for _ in pictures([HeadPicture(scorer, wanted, kept)]):
+                pass
     occurred = occurrences(run.recording)
-    for _ in look(scorer, occurred, tokens=TOKENS, count=64, edge=8, quantity="probability"):
+    for _ in look(exact, occurred, tokens=TOKENS, count=64, edge=8, quantity="probability"):
         pass
-    for _ in aggregate(scorer, sampled((0, TOKENS), 64), Totals(TOKENS)):
+    for _ in aggregate(exact, sampled((0, TOKENS), 64), Totals(TOKENS)):
         pass
 
 
