@@ -236,15 +236,14 @@ class Generation:
 
     def _choose(self, logits_V: Tensor) -> Choice:
         """Sample; nothing is chosen when the logits are NaN or infinite."""
-        told_V = logits_V.log_softmax(0)
-        top = told_V.topk(min(TOP_TOKENS, len(told_V)))
-        ids, values = top.indices.tolist(), top.values.tolist()
+        ids, values = self._decode_step.likeliest(logits_V, min(TOP_TOKENS, len(logits_V)))
         if not math.isfinite(values[0]):
             return NOTHING_CHOSEN
         if self._sampler.sampling.temperature == 0.0 and values[0] > values[1]:
             return Choice(ids[0], values[0], ids, values)  # what the sampler would say; only ties are its to break
         chosen = self._sampler.choose(logits_V)
-        return Choice(chosen, float(told_V[chosen]), ids, values)
+        of_all = float(logits_V[ids[0]]) - values[0]
+        return Choice(chosen, float(logits_V[chosen]) - of_all, ids, values)
 
     def _row(self, choice: Choice, seconds: float, *, decode: bool) -> StepRow:
         pieces = self._model.pieces([choice.token, *choice.top_ids]) if choice.token >= 0 else [""]

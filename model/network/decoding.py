@@ -6,10 +6,11 @@ Nothing here waits for the compiler but `DecodeStep.wait`. numba is imported in 
 missing, and takes as long to import as a small model to load.
 """
 
+from __future__ import annotations
+
 import importlib
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ from model.network.cache import KvCache
 from model.network.cuda_decode.graph import graph_step_of
 from model.network.decoder import Decoder
 from model.probe import Probe
+
+if TYPE_CHECKING:
+    from model.network.cpu_decode.step import KernelStep
 
 COVERED = (torch.float32, torch.bfloat16)
 
@@ -58,7 +62,7 @@ class DecodeStep:
         prepare(decoder.dtype, decoder.device)
         self._decoder = decoder
         self._threads = threads
-        self._kernels: Callable[..., Tensor] | None = None
+        self._kernels: KernelStep | None = None
         self._compilation = _compilations.get(decoder.dtype) if decoder.device.type == "cpu" else None
         self._graph = graph_step_of(decoder)
 
@@ -84,6 +88,16 @@ class DecodeStep:
         """Until it is settled who does the steps; for proofs and measurements."""
         if self._compilation is not None:
             self._compilation.done.wait()
+
+    def likeliest(self, logits_V: Tensor, most: int) -> tuple[list[int], list[float]]:
+        """The tokens of the `most` greatest logits [V], best first, and their log-probabilities.
+
+        These are NaN when a logit is not finite.
+        """
+        if self._kernels is not None and logits_V.dtype == torch.float32:
+            return self._kernels.likeliest(logits_V.contiguous(), most)
+        top = logits_V.log_softmax(0).topk(most)
+        return top.indices.tolist(), top.values.tolist()
 
     def __call__(self, ids_T: Tensor, cache: KvCache, *, probe: Probe[Tensor] | None = None) -> Tensor:
         """Feed one token behind the cached ones; float32 logits [1, V]."""

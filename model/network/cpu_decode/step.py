@@ -11,6 +11,7 @@ from model.network.cache import KvCache
 from model.network.cpu_decode.helpers import summon
 from model.network.cpu_decode.jobs import assist
 from model.network.cpu_decode.kernel import advance
+from model.network.cpu_decode.likeliest import likeliest
 from model.network.cpu_decode.plan import KINDS, Addresses, NotCoveredError, Plan, make_plan
 from model.network.cpu_decode.tables import FINISHED, Call, Room, Shape, blank, record
 from model.network.decoder import Decoder, new_probe
@@ -60,6 +61,12 @@ class KernelStep:
         told.tokens = 1
         return logits_1V
 
+    def likeliest(self, logits_V: Tensor, most: int) -> tuple[list[int], list[float]]:
+        """The tokens of the greatest logits, float32 [V], best first, and their log-probabilities."""
+        ids, values = np.empty(most, np.int64), np.empty(most, np.float32)
+        of_all = likeliest(logits_V.data_ptr(), len(logits_V), ids.ctypes.data, values.ctypes.data, most)
+        return ids.tolist(), (values - np.float64(of_all)).tolist()
+
     def _run(self, call: Call, probe: Probe[Tensor]) -> None:
         """Let the kernels go on until the end, bringing in experts as they ask for them."""
         plan = self.plan
@@ -99,3 +106,4 @@ def compile_for(dtype: torch.dtype) -> None:
     line, grid, block = (np.zeros((1,) * axes, dtype=np.int64) for axes in (1, 2, 3))
     advance.compile(tuple(typeof(each) for each in (kind, shape, room, call, line, grid, block, line)))
     assist.compile(tuple(typeof(each) for each in (kind, shape, room)))
+    likeliest.compile((typeof(1),) * 5)
