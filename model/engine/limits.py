@@ -2,7 +2,7 @@
 
 from model.caches import kept_bytes
 from model.config import DTYPE_BYTES, DtypeName, ModelConfig
-from model.engine.threads import ONE_THREAD_BYTES
+from model.engine.threads import CACHED_BYTES
 from model.messages import Measurement
 from model.shapes import parameters_active
 
@@ -20,7 +20,7 @@ def step_bytes(config: ModelConfig, dtype: DtypeName, context: int) -> int:
 
 def decode_limit(config: ModelConfig, dtype: DtypeName, context: int) -> float:
     """Times the peer's speed, at least. Small models cost the peer its overhead, large ones only bandwidth."""
-    if parameters_active(config) * DTYPE_BYTES[dtype] <= ONE_THREAD_BYTES:
+    if parameters_active(config) * DTYPE_BYTES[dtype] <= CACHED_BYTES:
         return 8.0
     if context >= LONG_CONTEXT:
         return 15.0
@@ -29,7 +29,7 @@ def decode_limit(config: ModelConfig, dtype: DtypeName, context: int) -> float:
 
 def bandwidth_limit(config: ModelConfig, dtype: DtypeName, context: int) -> float | None:
     """Share of the memory's bandwidth, at least; None where caches serve the weights or latents are the larger part."""
-    if context >= LONG_CONTEXT or parameters_active(config) * DTYPE_BYTES[dtype] <= ONE_THREAD_BYTES:
+    if context >= LONG_CONTEXT or parameters_active(config) * DTYPE_BYTES[dtype] <= CACHED_BYTES:
         return None
     return 0.75 if dtype == "float32" else 0.7
 

@@ -113,7 +113,7 @@ def test_a_step_reads_every_active_weight_once_and_all_latents() -> None:
 def test_limits_follow_size_dtype_and_context(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limits.decode_limit(TINY, "float32", 64) == limits.decode_limit(TINY, "float32", 2048) == 8.0
     assert limits.bandwidth_limit(TINY, "float32", 64) is None
-    monkeypatch.setattr(limits, "ONE_THREAD_BYTES", 1000)
+    monkeypatch.setattr(limits, "CACHED_BYTES", 1000)
     assert limits.decode_limit(TINY, "float32", 64) == 2.7
     assert limits.decode_limit(TINY, "bfloat16", 64) == 3.5
     assert limits.decode_limit(TINY, "bfloat16", 2048) == limits.decode_limit(TINY, "float32", 2048) == 15.0
