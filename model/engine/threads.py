@@ -8,8 +8,8 @@ from model.shapes import parameters_active
 # Up to here a step takes about a millisecond, and starting and joining threads eats most of what they gain; one thread
 # is also steadier beside a live window.
 ONE_THREAD_BYTES = 24 * 2**20
-# Up to here the weights of one step come mostly from the processor's caches, and two threads are enough: 17 M parameters
-# decode 1.15 times as fast as by one after 64 tokens, 1.4 times after 2,048.
+# Up to here the weights of one step come mostly from the processor's caches, and two threads are enough: 17 M
+# parameters decode 1.15 times as fast as by one after 64 tokens, 1.4 times after 2,048.
 CACHED_BYTES = 256 * 2**20
 
 ALL = torch.get_num_threads()
