@@ -50,6 +50,23 @@ def test_a_question_of_small_pieces_gets_its_third_beside_a_run_of_long_ones(clo
     assert 0.001 * log.count("question") / clock.now == pytest.approx(1 / 3, abs=0.02)
 
 
+def test_a_first_answer_comes_before_any_refinement() -> None:
+    def staged(name: str, log: list[str], *, first: int) -> Work:
+        for piece in count(1):
+            log.append(name)
+            yield Heartbeat(step_age=0.0, resident_bytes=0) if piece == first else None
+
+    agenda, log = Agenda(), list[str]()
+    agenda.add_question(Job(1, staged("told", log, first=1)))
+    agenda.advance(questions=True)
+    for request, name in ((2, "new"), (3, "newer")):
+        agenda.add_question(Job(request, staged(name, log, first=2)))
+    for _ in range(8):
+        agenda.advance(questions=True)
+    assert log[1:5] == ["new", "newer", "new", "newer"]
+    assert sorted(log[5:]) == ["new", "newer", "told", "told"]
+
+
 def test_a_run_that_went_on_alone_is_not_kept_waiting_long_by_a_question(clock: Clock) -> None:
     agenda, log = Agenda(), list[str]()
     agenda.add_run(Job(1, clock.pieces(0.030, "run", log)))
