@@ -33,6 +33,7 @@ LAYER_PRODUCTS = 2**30  # soon done: multiplications of some ten milliseconds
 HEAD_TOKENS = 128  # of a prompt's chunk, whose logits are made at once
 SMALLEST_CHUNK = 64  # below this the weights are read more often than they are used
 LOGITS_ELEMENTS = 2**25  # of one chunk: 128 MB in float32
+REFIT_TOKENS = 256  # decoded before it is asked again whether the latents are worth more threads
 TURN_SECONDS = 0.03  # of a prompt, before others may have theirs
 
 
@@ -99,6 +100,7 @@ class Generation:
         self._decode_probe = new_probe(model.decoder, 1)
         self._decode_threads = threads.decode_threads(model.checkpoint.config, model.dtype)
         self._decode_step = DecodeStep(model.decoder, threads=self._decode_threads)
+        self._refit_at = 0  # tokens in the cache
 
     @property
     def tokens_per_second(self) -> float:
@@ -206,6 +208,8 @@ class Generation:
 
     def _feed(self, fed: Choice) -> None:
         began = time.perf_counter()
+        if self.cache.length >= self._refit_at:
+            self._refit()
         threads.use(self._decode_threads)
         with torch.inference_mode():
             ids = self._tensor([fed.token])
@@ -225,6 +229,14 @@ class Generation:
         self.decoded += 1
         self.decode_seconds += time.perf_counter() - began
         self._check()
+
+    def _refit(self) -> None:
+        """Give a processor's step as many threads as its weights and latents are worth by now."""
+        self._refit_at = self.cache.length + REFIT_TOKENS
+        config = self._model.checkpoint.config
+        count = threads.decode_threads(config, self._model.dtype, context=self.cache.length)
+        if count != self._decode_threads and self._decoder.device.type == "cpu":
+            self._decode_threads, self._decode_step = count, DecodeStep(self._decoder, threads=count)
 
     def _check(self) -> None:
         """Raise Problem when the step just recorded left nothing to choose from."""

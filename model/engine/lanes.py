@@ -36,7 +36,7 @@ class PlainLane:
     """The network and the sampler alone: nothing is recorded, nobody is told. `by_torch`: every operation by itself."""
 
     def __init__(self, model: OpenModel, prompt: list[int], *, by_torch: bool = False) -> None:
-        self.threads = threads.decode_threads(model.checkpoint.config, model.dtype)
+        self.threads = threads.decode_threads(model.checkpoint.config, model.dtype, context=len(prompt))
         self._decoder = model.decoder
         step = DecodeStep(model.decoder, threads=self.threads)
         step.wait()
@@ -61,7 +61,7 @@ class RecordedLane:
     """A run as every run is: recorded, written to disk, told in batches."""
 
     def __init__(self, engine: Engine, model: OpenModel, prompt: list[int], *, tokens: int, folder: Path) -> None:
-        self.threads = threads.decode_threads(model.checkpoint.config, model.dtype)
+        self.threads = threads.decode_threads(model.checkpoint.config, model.dtype, context=len(prompt))
         command = Generate(token_ids=prompt, max_new_tokens=tokens, folder=str(folder))
         run, recorder = begin(command, engine, model, len(prompt))
         del engine.runs[run.info.run]  # nobody will ask about it

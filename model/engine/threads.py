@@ -2,12 +2,13 @@
 
 import torch
 
+from model.caches import kept_bytes
 from model.config import DTYPE_BYTES, DtypeName, ModelConfig
 from model.shapes import parameters_active
 
 # Up to here a step takes about a millisecond, and starting and joining threads eats most of what they gain; one thread
 # is also steadier beside a live window.
-ONE_THREAD_BYTES = 24 * 2**20
+ONE_THREAD_BYTES = 28 * 2**20
 # Up to here the weights of one step come mostly from the processor's caches, and two threads are enough: 17 M
 # parameters decode 1.15 times as fast as by one after 64 tokens, 1.4 times after 2,048.
 CACHED_BYTES = 256 * 2**20
@@ -15,9 +16,10 @@ CACHED_BYTES = 256 * 2**20
 ALL = torch.get_num_threads()
 
 
-def decode_threads(config: ModelConfig, dtype: DtypeName) -> int:
-    """Threads for steps of one token."""
-    read = parameters_active(config) * DTYPE_BYTES[dtype]
+def decode_threads(config: ModelConfig, dtype: DtypeName, *, context: int = 0) -> int:
+    """Threads for steps of one token behind `context` others: by the bytes that a step reads, weights and latents."""
+    width = DTYPE_BYTES[dtype]
+    read = parameters_active(config) * width + context * kept_bytes(config, width)
     if read <= ONE_THREAD_BYTES:
         return 1
     return min(2, ALL) if read <= CACHED_BYTES else ALL

@@ -9,7 +9,7 @@ import torch
 from model.checkpoint.folder import read_checkpoint
 from model.checkpoint.loading import load
 from model.config import Sampling
-from model.engine import reporter, threads
+from model.engine import generation, reporter, threads
 from model.messages import (
     AttentionShown,
     Event,
@@ -47,6 +47,24 @@ def test_greedy_tokens_are_those_of_transformers(v2: tuple[Path, Any]) -> None:
             ids.append(int(oracle(torch.tensor([ids])).logits[0, -1].argmax()))
     assert generated(events, 2) == ids[len(PROMPT) :]
     assert answer(events, Finished, 2).reason == "length"
+
+
+def test_more_threads_on_the_way_change_no_token(v2: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+
+    def by_context(*_model: Any, context: int = 0) -> int:
+        counts.append(1 if context < len(PROMPT) + 6 else 2)
+        return counts[-1]
+
+    def run() -> list[int]:
+        command = Generate(request=2, token_ids=PROMPT, max_new_tokens=20)
+        return generated(talk(OpenCheckpoint(request=1, path=str(v2[0])), command), 2)
+
+    expected = run()
+    monkeypatch.setattr(generation, "REFIT_TOKENS", 4)
+    monkeypatch.setattr(threads, "decode_threads", by_context)
+    assert run() == expected
+    assert set(counts) == {1, 2}
 
 
 def test_every_array_has_one_row_per_token_fed(tiny: str, tmp_path: Path) -> None:
