@@ -90,6 +90,8 @@ class GrowthPlot(Plot):
         self._curves = curves
         self.clear()
         self._labels.clear()
+        hint = tr("Run the prompt: the bytes that each model's cache holds are drawn here.")
+        _show_waiting(self, "" if any(growth.held for growth in curves.values()) else hint, self._palette)
         for place, kind in enumerate(KINDS):
             growth = curves.get(kind)
             if growth is None or not growth.held:
@@ -150,7 +152,10 @@ class ReadsPlot(Plot):
         """Draw one model's counts, of its first layer; all layers read alike."""
         self._growth = growth
         self.clear()
-        if growth is None or not growth.held:
+        empty = growth is None or not growth.held
+        hint = tr("Run the prompt: how often every token is read again is counted here.")
+        _show_waiting(self, hint if empty else "", self._palette)
+        if growth is None or empty:
             return
         tokens = np.arange(growth.held)
         accent, warn = self._palette.colour("accent"), self._palette.colour("warn")
@@ -167,6 +172,15 @@ class ReadsPlot(Plot):
         if self._growth is not None and self._growth.held:
             most = max(int(self._growth.read_again.max()), 2)
             self.getViewBox().setRange(xRange=(-0.5, self._growth.held), yRange=(0, most * 1.1), padding=0)
+
+
+def _show_waiting(plot: Plot, hint: str, palette: Palette) -> None:
+    """A plot without data has no axes to be read, but a sentence that says what will come."""
+    for side in ("left", "bottom"):
+        plot.getAxis(side).setStyle(showValues=not hint)
+    if hint:
+        plot.getViewBox().setRange(xRange=(0, 1), yRange=(0, 1), padding=0)
+        plot.addItem(_label(hint, 0.5, 0.5, palette.colour("muted"), anchor=(0.5, 0.5)))
 
 
 def _plain(plot: Plot) -> None:

@@ -1,6 +1,7 @@
 """The attention study's panel: what it says, asks for, and how it is used without a mouse."""
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
@@ -8,7 +9,7 @@ from pytestqt.qtbot import QtBot
 from model.study_report import PaperRow, StudiedModel, StudyReport
 from widgets.palette import DARK, LIGHT
 from widgets.study.data import KINDS, Growth
-from widgets.study.study_plots import LossPlot
+from widgets.study.study_plots import GrowthPlot, LossPlot, ReadsPlot
 from widgets.study.study_table import StudyTable, columns_of
 from widgets.study.study_view import StudyView
 from widgets.study.study_words import answer, curve_line
@@ -114,3 +115,22 @@ def test_it_paints_in_both_themes_and_fits_again(view: StudyView) -> None:
     plot.getViewBox().setRange(xRange=(0, 1))
     plot.fit()
     assert plot.getViewBox().viewRange()[0][1] > 3.3
+
+
+def test_plots_without_data_say_what_will_come_and_have_no_numbers(qtbot: QtBot) -> None:
+    grown, read = GrowthPlot(), ReadsPlot()
+    for plot, nothing, something in (
+        (grown, lambda: grown.show_curves({}), lambda: grown.show_curves({"mla": growth()})),
+        (read, lambda: read.show_growth(None), lambda: read.show_growth(growth())),
+    ):
+        qtbot.addWidget(plot)
+        nothing()
+        assert [text.startswith("Run the prompt: ") for text in _texts(plot)] == [True]
+        assert not plot.getAxis("left").style["showValues"]
+        something()
+        assert not any(text.startswith("Run the prompt: ") for text in _texts(plot))
+        assert plot.getAxis("left").style["showValues"]
+
+
+def _texts(plot: pg.PlotWidget) -> list[str]:
+    return [item.toPlainText() for item in plot.getPlotItem().items if isinstance(item, pg.TextItem)]
