@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from torch import Tensor
 
 from model.network.cpu_decode.compiled import LANES, entry
 from model.network.cpu_decode.lanes import add, exponential, get, get_integer, load, put, put_integer, splat, total
@@ -43,3 +44,17 @@ def likeliest(logits: int, count: int, ids: int, values: int, most: int) -> floa
     for token in range(whole, count):
         power += np.float32(math.exp(get(logits, token, FLOAT32) - highest))
     return float(highest) + math.log(power)
+
+
+class Likeliest:
+    """The `most` likeliest tokens of one row of logits after another, without making arrays for each."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._ids, self._values = np.empty(most, np.int64), np.empty(most, np.float32)
+        self._addresses = self._ids.ctypes.data, self._values.ctypes.data
+
+    def __call__(self, logits_V: Tensor) -> tuple[list[int], list[float]]:
+        """Tokens of the greatest logits, float32 [V] in one piece, best first, and their log-probabilities."""
+        of_all = likeliest(logits_V.data_ptr(), logits_V.numel(), *self._addresses, self.most)
+        return self._ids.tolist(), [value - of_all for value in self._values.tolist()]

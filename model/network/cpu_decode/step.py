@@ -11,7 +11,7 @@ from model.network.cache import KvCache
 from model.network.cpu_decode.helpers import summon
 from model.network.cpu_decode.jobs import assist
 from model.network.cpu_decode.kernel import advance
-from model.network.cpu_decode.likeliest import likeliest
+from model.network.cpu_decode.likeliest import Likeliest, likeliest
 from model.network.cpu_decode.plan import KINDS, Addresses, NotCoveredError, Plan, make_plan
 from model.network.cpu_decode.tables import FINISHED, Call, Room, Shape, blank, record
 from model.network.decoder import Decoder, new_probe
@@ -31,6 +31,7 @@ class KernelStep:
         self._decoder = decoder
         self._probe = new_probe(decoder, 1)
         self._addresses = Addresses(decoder.dtype)
+        self._likeliest = Likeliest(1)
 
     def __call__(self, ids_T: Tensor, cache: KvCache, *, probe: Probe[Tensor] | None = None) -> Tensor:
         """Feed one token behind the cached ones; float32 logits [1, V]."""
@@ -63,9 +64,9 @@ class KernelStep:
 
     def likeliest(self, logits_V: Tensor, most: int) -> tuple[list[int], list[float]]:
         """The tokens of the greatest logits, float32 [V], best first, and their log-probabilities."""
-        ids, values = np.empty(most, np.int64), np.empty(most, np.float32)
-        of_all = likeliest(logits_V.data_ptr(), len(logits_V), ids.ctypes.data, values.ctypes.data, most)
-        return ids.tolist(), (values - np.float64(of_all)).tolist()
+        if self._likeliest.most != most:
+            self._likeliest = Likeliest(most)
+        return self._likeliest(logits_V)
 
     def _run(self, call: Call, probe: Probe[Tensor]) -> None:
         """Let the kernels go on until the end, bringing in experts as they ask for them."""

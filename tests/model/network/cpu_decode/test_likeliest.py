@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from model.network.cpu_decode.step import KernelStep
+from model.network.cpu_decode.likeliest import Likeliest
 
 
 def _likeliest(logits_V: torch.Tensor, most: int) -> tuple[list[int], list[float]]:
-    return KernelStep.likeliest(None, logits_V, most)  # type: ignore[arg-type]  # nothing of a decoder is asked
+    return Likeliest(most)(logits_V)
 
 
 @pytest.mark.parametrize("count", [1, 5, 15, 16, 17, 100, 8192, 50_257])
