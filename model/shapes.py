@@ -8,7 +8,8 @@ store other names map them to these, block by block. Nothing is read:
 from collections.abc import Iterator
 from math import prod
 
-from model.config import ModelConfig
+from model.caches import kept_bytes
+from model.config import DTYPE_BYTES, DtypeName, ModelConfig
 
 Shape = tuple[int, ...]
 
@@ -39,6 +40,12 @@ def parameters_active(config: ModelConfig) -> int:
         idle = max(config.router.stored_experts - config.router.experts_per_token, 0)
         total -= len(config.moe_layers) * idle * 3 * config.hidden_size * config.moe_intermediate_size
     return total
+
+
+def step_bytes(config: ModelConfig, dtype: DtypeName, context: int) -> int:
+    """Bytes that one token's step reads: every weight it uses, and the latents of the tokens before it."""
+    width = DTYPE_BYTES[dtype]
+    return parameters_active(config) * width + context * kept_bytes(config, width)
 
 
 def _layer(config: ModelConfig, layer: int) -> Iterator[tuple[str, Shape]]:

@@ -1,10 +1,9 @@
 """What the speed of this program has to keep to, and the ratios that are held against it."""
 
-from model.caches import kept_bytes
-from model.config import DTYPE_BYTES, DtypeName, ModelConfig
+from model.config import DtypeName, ModelConfig
 from model.engine.threads import CACHED_BYTES
 from model.messages import Measurement
-from model.shapes import parameters_active
+from model.shapes import step_bytes
 
 RECORDING = 0.95  # recorded speed over plain speed, at least
 LONG_CONTEXT = 2048
@@ -12,15 +11,9 @@ GROWTH = 1.1  # private memory over what the cache and the recording show, at mo
 TIME_GROWTH = 1.0  # growth of a token's time over growth of the latents it reads, at most
 
 
-def step_bytes(config: ModelConfig, dtype: DtypeName, context: int) -> int:
-    """Bytes that one token's step reads: every weight it uses, and the latents of the tokens before it."""
-    width = DTYPE_BYTES[dtype]
-    return parameters_active(config) * width + context * kept_bytes(config, width)
-
-
 def decode_limit(config: ModelConfig, dtype: DtypeName, context: int) -> float:
     """Times the peer's speed, at least. Small models cost the peer its overhead, large ones only bandwidth."""
-    if parameters_active(config) * DTYPE_BYTES[dtype] <= CACHED_BYTES:
+    if step_bytes(config, dtype, 0) <= CACHED_BYTES:
         return 8.0
     if context >= LONG_CONTEXT:
         return 15.0
@@ -29,7 +22,7 @@ def decode_limit(config: ModelConfig, dtype: DtypeName, context: int) -> float:
 
 def bandwidth_limit(config: ModelConfig, dtype: DtypeName, context: int) -> float | None:
     """Share of the memory's bandwidth, at least; None where caches serve the weights or latents are the larger part."""
-    if context >= LONG_CONTEXT or parameters_active(config) * DTYPE_BYTES[dtype] <= CACHED_BYTES:
+    if context >= LONG_CONTEXT or step_bytes(config, dtype, 0) <= CACHED_BYTES:
         return None
     return 0.75 if dtype == "float32" else 0.7
 

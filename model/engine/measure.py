@@ -27,6 +27,7 @@ from model.engine.runs import Engine
 from model.engine.warm import settle
 from model.messages import Measure, Measured, Measurement
 from model.problems import Problem
+from model.shapes import step_bytes
 
 TURN = 8  # tokens of one lane before the next lane's turn
 WARM_UP = 2  # tokens of a turn that are not timed: caches and thread counts settle
@@ -146,7 +147,7 @@ def decode_measures(model: OpenModel, race: Race, *, wanted: int, bandwidth: flo
     context, speeds, tokens = race
     cpu = model.decoder.device.type == "cpu"
     config, dtype, recorded = model.checkpoint.config, model.dtype, speeds["recorded"]
-    read = recorded * limits.step_bytes(config, dtype, context) / 1e9
+    read = recorded * step_bytes(config, dtype, context) / 1e9
     share = limits.bandwidth_limit(config, dtype, wanted) if cpu else None
     found = {
         f"decode_{context}": Measurement(value=recorded, unit="tokens/s"),

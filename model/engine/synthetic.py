@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.config import ModelConfig, Sampling
 from model.lenses.reader import HeadReader
 from model.messages import RunInfo
+from model.recording.bits import as_array
 from model.recording.columns import CHUNK_TOKENS
 from model.recording.projections import LayerProjections, Projections
 from model.recording.recording import Recording
@@ -51,7 +52,7 @@ def synthetic_run(config: ModelConfig, tokens: int, *, device: torch.device = CP
     """
     config = replace(config, layers=1, moe_layers=(), router=None, max_position_embeddings=tokens)
     generator = torch.Generator().manual_seed(SEED)
-    pool = torch.randn(POOL, generator=generator).to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
+    pool = as_array(torch.randn(POOL, generator=generator).to(torch.bfloat16))
     widths = {
         "c_kv": config.kv_lora_rank,
         "k_rope": config.qk_rope_head_dim,
@@ -99,7 +100,7 @@ def _plant(
     wanted_C = reader.queries(np.array([query]))[0, : reader.content_width] @ reader.w_uk_NC
     score = float(np.log(query + 1)) + NEEDLE_SCORE
     latent_C = wanted_C * (score / float(wanted_C @ wanted_C))
-    values["c_kv"][key] = latent_C.to(torch.bfloat16).cpu().view(torch.int16).numpy().view(np.uint16)
+    values["c_kv"][key] = as_array(latent_C.to(torch.bfloat16).cpu())
 
 
 def _info(config: ModelConfig, tokens: int) -> RunInfo:

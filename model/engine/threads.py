@@ -2,9 +2,8 @@
 
 import torch
 
-from model.caches import kept_bytes
-from model.config import DTYPE_BYTES, DtypeName, ModelConfig
-from model.shapes import parameters_active
+from model.config import DtypeName, ModelConfig
+from model.shapes import step_bytes
 
 # Up to here a step takes about a millisecond, and starting and joining threads eats most of what they gain; one thread
 # is also steadier beside a live window.
@@ -18,8 +17,7 @@ ALL = torch.get_num_threads()
 
 def decode_threads(config: ModelConfig, dtype: DtypeName, *, context: int = 0) -> int:
     """Threads for steps of one token behind `context` others: by the bytes that a step reads, weights and latents."""
-    width = DTYPE_BYTES[dtype]
-    read = parameters_active(config) * width + context * kept_bytes(config, width)
+    read = step_bytes(config, dtype, context)
     if read <= ONE_THREAD_BYTES:
         return 1
     return min(2, ALL) if read <= CACHED_BYTES else ALL

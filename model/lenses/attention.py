@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.lenses.pooling import Pool
-from model.lenses.scores import Block, Layer, Range, finished
+from model.lenses.scores import Block, Layer, Range
 from model.messages import Quantity, Reduction
+from model.network.pieces import whole
 from model.problems import Problem
 from model.recording.projections import Projections
 from model.recording.recording import Recording
@@ -75,9 +76,9 @@ def scores(
     shape = (len(heads), queries[1] - queries[0], keys[1] - keys[0])
     content_HQK, position_HQK = np.full(shape, -np.inf, np.float32), np.full(shape, -np.inf, np.float32)
     here = Layer(recording, projections, layer=layer, keys=keys)
-    finished(here.read())
+    whole(here.read())
     for index, head in enumerate(heads):
-        content_keys = finished(here.content_keys(head, rows=shape[1]))
+        content_keys = whole(here.content_keys(head, rows=shape[1]))
         for rows in here.query_blocks(queries):
             block = here.block(head, rows, content_keys=content_keys)
             at = slice(rows[0] - queries[0], rows[1] - queries[0])
@@ -96,9 +97,9 @@ def probabilities(
     check(recording, layer=layer, heads=heads, ranges=(queries, keys))
     result_HQK = np.zeros((len(heads), queries[1] - queries[0], keys[1] - keys[0]), np.float32)
     here = Layer(recording, projections, layer=layer, keys=(0, queries[1]))
-    finished(here.read())
+    whole(here.read())
     for index, head in enumerate(heads):
-        content_keys = finished(here.content_keys(head, rows=result_HQK.shape[1]))
+        content_keys = whole(here.content_keys(head, rows=result_HQK.shape[1]))
         for rows in here.query_blocks(queries):
             seen = here.block(head, rows, keys=(0, rows[1]), content_keys=content_keys).probabilities()
             part = seen[:, keys[0] : keys[1]].cpu().numpy()
@@ -112,7 +113,7 @@ def row(
     """Probabilities, content and position scores of one query over the keys it sees: three float32 [query + 1]."""
     check(recording, layer=layer, heads=(head,), ranges=((query, query + 1),))
     here = Layer(recording, projections, layer=layer, keys=(0, query + 1))
-    finished(here.read())
+    whole(here.read())
     block = here.block(head, (query, query + 1))
     parts = (block.probabilities(), block.content_QK, block.position_QK)
     one, two, three = (part[0].cpu().numpy() for part in parts)

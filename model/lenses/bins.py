@@ -11,6 +11,7 @@ from torch import Tensor
 
 from model.lenses import fold_plain
 from model.lenses.workers import Room, scratch
+from model.recording.bits import as_array
 
 _made: dict[str, Any] = {}
 _making = threading.Lock()
@@ -77,7 +78,7 @@ class Bins:
             tensors = (self.edges, first_bin, self._most, self._total)
             fold_plain.fold(scores_KQ, first_key, self._query, *tensors, softmax=self._softmax, adds=self._adds)
             return
-        kernel, scores = self._compiled, _stored(scores_KQ)
+        kernel, scores = self._compiled, as_array(scores_KQ)
         if self._softmax:
             before = scratch("before", (len(self.query_Q),), dtype=torch.float32, device=scores_KQ.device).numpy()
             bins = (self.edges[: self.count + 1], first_bin, self.most_BQ, self.total_BQ)
@@ -97,10 +98,3 @@ class Bins:
         """Bring the bins to the processor's memory, once everything is folded in."""
         if self._most.device.type != "cpu":
             self.most_BQ, self.total_BQ = self._most.cpu().numpy(), self._total.cpu().numpy()
-
-
-def _stored(scores_KQ: Tensor) -> NDArray[Any]:
-    """The same memory for the compiled kernels, which read bfloat16 as its bits."""
-    if scores_KQ.dtype == torch.bfloat16:
-        return scores_KQ.view(torch.int16).numpy().view(np.uint16)
-    return scores_KQ.numpy()

@@ -14,6 +14,7 @@ from torch import Tensor
 from model.lenses.scores import rotations
 from model.messages import Quantity
 from model.network.rope import query_temperature, rotate, softmax_scale
+from model.recording.bits import as_array, as_tensor
 from model.recording.projections import Projections
 from model.recording.recording import Recording
 
@@ -51,7 +52,7 @@ class HeadReader:
         """
         config = self.config
         source = self.recording.heavy_at("query_source", tokens, layer_row=self.layer)
-        source_QS = self._tensor(source).to(self.device).to(dtype)
+        source_QS = as_tensor(source).to(self.device).to(dtype)
         q_QX = torch.mm(source_QS, self._in(dtype, "q", self._q_XS).T).float().mul_(softmax_scale(config))
         at = torch.from_numpy(tokens).to(self.device)
         if config.query_temperature is not None:
@@ -107,11 +108,11 @@ class HeadReader:
         """A column's rows of these tokens, straight into `out` where its numbers are the recording's own."""
         for at, values in self.recording.heavy_parts(name, layer_row=self.layer, start=start, end=end):
             to, rows = out[at : at + len(values)], values[:, columns]
-            own = _numbers(to)
+            own = as_array(to) if to.device.type == "cpu" else None
             if own is not None and own.dtype == rows.dtype:
                 np.copyto(own, rows)
             else:
-                to.copy_(self._tensor(rows.copy()))  # the recording's may be read-only, which torch warns of
+                to.copy_(as_tensor(rows.copy()))  # the recording's may be read-only, which torch warns of
 
     def _in(self, dtype: torch.dtype, name: str, weight: Tensor) -> Tensor:
         """A weight in a dtype, converted once."""
@@ -119,15 +120,3 @@ class HeadReader:
         if found is None:
             found = self._narrow[name, dtype] = weight.to(dtype)
         return found
-
-    def _tensor(self, values: NDArray[np.generic]) -> Tensor:
-        if values.dtype == np.uint16:
-            return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16)
-        return torch.from_numpy(values)
-
-
-def _numbers(values: Tensor) -> NDArray[np.generic] | None:
-    """The same memory for numpy, bfloat16 as uint16 bits; None on another device."""
-    if values.device.type != "cpu":
-        return None
-    return values.view(torch.int16).numpy().view(np.uint16) if values.dtype == torch.bfloat16 else values.numpy()

@@ -8,15 +8,16 @@ Without latents (MHA, GQA, MQA) a head's keys are those cached for it or for its
 
 from collections.abc import Generator, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from model.caches import kept
 from model.config import RopeConfig
+from model.network.pieces import Pieces
 from model.network.rope import RotaryTable, query_temperature, rotate, softmax_scale
+from model.recording.bits import as_tensor
 from model.recording.projections import Projections
 from model.recording.recording import Recording
 
@@ -67,7 +68,7 @@ class Layer:
         shapes = ((keys[1] - keys[0], row.width) for row in self._rows)
         self._cached = [torch.empty(shape, device=weights.q_weight.device) for shape in shapes]
 
-    def read(self) -> Iterator[None]:
+    def read(self) -> Pieces[None]:
         """Read the cached rows, piece by piece; to be exhausted before anything is scored."""
         for a, b in _pieces(len(self._cached[0]), READ_NUMBERS // self._rows[0].width):
             tokens = self.keys[0] + a, self.keys[0] + b
@@ -153,18 +154,7 @@ class Layer:
 
     def _read(self, name: str, tokens: Range) -> Tensor:
         values = self._recording.heavy(name, layer_row=self._layer, start=tokens[0], end=tokens[1])
-        bits = torch.from_numpy(values.view(np.int16)).view(torch.bfloat16) if values.dtype == np.uint16 else None
-        tensor = torch.from_numpy(values) if bits is None else bits
-        return tensor.to(self._q_HXS.device).float()
-
-
-def finished(pieces: Iterator[None]) -> Any:
-    """Exhaust a generator and return what it returns."""
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            return end.value
+        return as_tensor(values).to(self._q_HXS.device).float()
 
 
 def _pieces(length: int, size: int) -> Iterator[Range]:

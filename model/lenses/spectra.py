@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.problems import Problem
+from model.recording.bits import as_tensor
 from model.recording.projections import Projections
 from model.recording.recording import Recording
 
@@ -23,8 +24,7 @@ def spectrum(recording: Recording, *, layer: int) -> Generator[None, None, Float
     gram_CC = torch.zeros((rank, rank), dtype=torch.float64)
     for start in range(0, recording.tokens, BLOCK):
         values = recording.heavy("c_kv", layer_row=layer, start=start, end=min(start + BLOCK, recording.tokens))
-        tensor = torch.from_numpy(values.view(np.int16)).view(torch.bfloat16) if values.dtype == np.uint16 else None
-        block_TC = (torch.from_numpy(values) if tensor is None else tensor).float()
+        block_TC = as_tensor(values).float()
         gram_CC += torch.mm(block_TC.T, block_TC).double()
         yield
     powers_C = torch.linalg.eigvalsh(gram_CC).flip(0).clamp(min=0)

@@ -61,17 +61,13 @@ def walk(
     groups = [group for group in way.groups if group[0][0] <= last]
     at, each = 0, max(int(PIECE_PRODUCTS // (q_QX.shape[0] * q_QX.shape[1])), KEY_BLOCK)
     while at < len(groups):
-        sizes: list[int] = []
-        taken = 0
-        for group in groups[at:]:
-            if sizes and taken >= each * ALL:
-                break
-            sizes.append(min(group[-1][1], last + 1) - group[0][0])
-            taken += sizes[-1]
+        start, keys = at, 0
+        while at < len(groups) and keys < each * ALL:
+            keys += min(groups[at][-1][1], last + 1) - groups[at][0][0]
+            at += 1
         # Whoever is done takes the next group: nobody waits for more than one.
-        left = iter(groups[at : at + len(sizes)])
-        together([_part(scorer, q_QX, query_Q, left, bins, quantity)] * min(ALL, len(sizes)))
-        at += len(sizes)
+        left = iter(groups[start:at])
+        together([_part(scorer, q_QX, query_Q, left, bins, quantity)] * min(ALL, at - start))
         yield
     return bins
 

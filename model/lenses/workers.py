@@ -7,6 +7,7 @@ meet at a barrier each time, and cost up to ten times as much as soon as one pro
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -50,15 +51,7 @@ def scratch(name: str, shape: tuple[int, ...], *, dtype: torch.dtype, device: to
     return room.array(name, shape, dtype=dtype, device=device)
 
 
-def shares(count: int, weights: Sequence[int] | None = None) -> list[tuple[int, int]]:
-    """Ranges that cut `count` things, in order, into one share for each thread, about equal by weight."""
-    weights = weights or [1] * count
-    whole, at, done, result = sum(weights), 0, 0, []
-    for worker in range(ALL):
-        start = at
-        while at < count and done < whole * (worker + 1) / ALL:
-            done += weights[at]
-            at += 1
-        if at > start:
-            result.append((start, at))
-    return result
+def shares(count: int) -> list[tuple[int, int]]:
+    """Ranges that cut `count` things, in order, into one share for each thread, about equal."""
+    ends = [-(-count * worker // ALL) for worker in range(ALL + 1)]
+    return [(start, end) for start, end in pairwise(ends) if end > start]

@@ -12,6 +12,7 @@ from model.config import ModelConfig
 from model.network.decoder import Decoder
 from model.network.weights import AttentionWeights, GroupedWeights
 from model.problems import Problem
+from model.recording.bits import as_array
 from model.tensorfile import TensorFile, write_tensors
 
 PROJECTIONS = "projections.safetensors"
@@ -125,6 +126,4 @@ def _read(file: TensorFile, name: str, shape: tuple[int, ...]) -> Tensor:
 
 
 def _pack(tensor: Tensor) -> tuple[str, NDArray[np.generic]]:
-    tensor = tensor.detach().cpu().contiguous()
-    bits = tensor.view(torch.int16).numpy().view(np.uint16) if tensor.dtype == torch.bfloat16 else tensor.numpy()
-    return _NAMES[tensor.dtype], bits
+    return _NAMES[tensor.dtype], as_array(tensor.detach().cpu().contiguous())

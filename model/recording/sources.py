@@ -1,11 +1,10 @@
 """Where a recorded step's values come from: views of the probe's and the cache's tensors."""
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from model.network.cache import KvCache
 from model.probe import Probe
+from model.recording.bits import as_array
 from model.recording.chunk import Values
 
 PROBED = ("query_source", "router_scores", "expert_ids", "expert_weights", "margins")
@@ -39,9 +38,4 @@ class Sources:
 
 def _numpy(tensor: Tensor) -> Values:
     """The values in CPU memory, shared when they are there already; bfloat16 as its bits."""
-    tensor = tensor.detach().cpu()
-    if tensor.dtype == torch.bfloat16:
-        bits: Values = tensor.view(torch.int16).numpy().view(np.uint16)
-        return bits
-    values: Values = tensor.numpy()
-    return values
+    return as_array(tensor.detach().cpu())

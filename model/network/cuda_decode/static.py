@@ -12,6 +12,7 @@ from torch import Tensor
 
 from model.network.cache import KvCache
 from model.network.decoder import Decoder, Step, new_probe
+from model.network.pieces import whole
 from model.network.side_by_side import SideBySide
 from model.network.weights import LayerWeights
 
@@ -60,13 +61,7 @@ class StaticStep:
             absorbed=True,
             temperature_T=self._temperature_1,
         )
-        pieces = self._decoder.layers(self._id_1, step, self.probe)
-        while True:
-            try:
-                next(pieces)
-            except StopIteration as finished:
-                state_1D: Tensor = finished.value
-                return self._decoder.logits(state_1D)
+        return self._decoder.logits(whole(self._decoder.layers(self._id_1, step, self.probe)))
 
 
 class _PlacedRows:

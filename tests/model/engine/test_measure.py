@@ -8,6 +8,7 @@ from model.engine.bandwidth import read_bandwidth
 from model.engine.measure_growth import Point, growth_measures
 from model.engine.measure_prefill import prefill_measures
 from model.messages import Failed, Measure, Measured, OpenCheckpoint
+from model.shapes import parameters_active, step_bytes
 from tests.model.engine.talk import answer, talk
 from tests.model.network.tiny import TINY
 
@@ -36,7 +37,7 @@ def test_decoding_is_compared_at_every_context_or_the_longest(tiny: str) -> None
         assert decode.ratio == pytest.approx(decode.value / (decode.peer or 0))
         assert decode.limit == 8.0
         bandwidth = measured.measures[f"bandwidth_{context}"]
-        read = decode.value * limits.step_bytes(read_checkpoint(tiny).config, "float32", context)
+        read = decode.value * step_bytes(read_checkpoint(tiny).config, "float32", context)
         assert bandwidth.value == pytest.approx(read / 1e9)
         assert bandwidth.peer == 1.0
         assert measured.measures[f"same_tokens_{context}"].ratio == 1
@@ -104,10 +105,10 @@ def test_growth_compares_private_bytes_with_those_shown() -> None:
 
 
 def test_a_step_reads_every_active_weight_once_and_all_latents() -> None:
-    active = 1000 * limits.parameters_active(TINY)
+    active = 1000 * parameters_active(TINY)
     latents = 3 * (32 + 8)
-    assert limits.step_bytes(TINY, "float32", 0) * 1000 == 4 * active
-    assert limits.step_bytes(TINY, "bfloat16", 100) - limits.step_bytes(TINY, "bfloat16", 0) == 2 * 100 * latents
+    assert step_bytes(TINY, "float32", 0) * 1000 == 4 * active
+    assert step_bytes(TINY, "bfloat16", 100) - step_bytes(TINY, "bfloat16", 0) == 2 * 100 * latents
 
 
 def test_limits_follow_size_dtype_and_context(monkeypatch: pytest.MonkeyPatch) -> None:

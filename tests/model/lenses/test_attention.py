@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model.lenses import scores as scores_module
 from model.lenses.attention import Pooled, pooled, probabilities, row, scores
 from model.lenses.latents import as_float32, latents
-from model.lenses.scores import finished
+from model.network.pieces import whole
 from model.problems import Problem
 from model.recording.projections import Projections
 from model.recording.recorder import Recorder
@@ -137,7 +137,7 @@ def test_a_pooled_picture_equals_pooling_the_full_map(
     full_HQK[:, np.arange(*keys) > np.arange(*queries)[:, None]] = np.nan
     before, scores_module.BLOCK_SCORES = scores_module.BLOCK_SCORES, block
     try:
-        picture: Pooled = finished(
+        picture: Pooled = whole(
             pooled(
                 oracle.recording,
                 oracle.projections,

@@ -16,7 +16,7 @@ from model.lenses.picture import HeadPicture, Stage, Wanted, check, pictures
 from model.lenses.reader import HeadReader
 from model.lenses.rounding import rounding_error
 from model.lenses.scorer import Scorer
-from model.lenses.scores import finished
+from model.network.pieces import whole
 from model.problems import Problem
 from model.recording.projections import Projections
 from model.recording.recorder import Recorder
@@ -281,5 +281,5 @@ def test_models_without_latents_are_drawn_too(tmp_path: Path, attention: str) ->
     *_, last = pictures([HeadPicture(Scorer(reader, kept, arithmetic="float32"), wanted, kept)])
     assert last is not None
     np.testing.assert_allclose(np.nan_to_num(last.values[0]), expected, atol=1e-6)
-    pair, _ = finished(connections(recorder.recording, projections, layer=1, query=40, key=7))
+    pair, _ = whole(connections(recorder.recording, projections, layer=1, query=40, key=7))
     assert pair[0, 1] == pytest.approx(expected[40, 7], abs=1e-6)
