@@ -18,8 +18,8 @@ from model.lenses.reader import HeadReader
 from model.lenses.rounding import rounding_error
 from model.lenses.rows import probabilities
 from model.lenses.scorer import Scorer
-from model.lenses.scores import finished
 from model.lenses.survey import look, occurrences
+from model.network.pieces import whole
 from model.recording.projections import LayerProjections, Projections
 from model.recording.recorder import Recorder
 from model.recording.recording import Recording
@@ -132,7 +132,7 @@ def test_sums_rows_and_rounding_are_the_cpus(run: Run) -> None:
 
 
 def test_connections_and_drift_are_the_cpus(run: Run) -> None:
-    pairs = [finished(connections(run.recording, where, layer=1, query=200, key=7)) for where in (run.cpu, run.there)]
+    pairs = [whole(connections(run.recording, where, layer=1, query=200, key=7)) for where in (run.cpu, run.there)]
     np.testing.assert_allclose(pairs[1][0], pairs[0][0], rtol=1e-4, atol=1e-5)
     readers = [HeadReader(run.recording, where, layer=1, head=1) for where in (run.cpu, run.there)]
     if not readers[0].has_latents:
@@ -151,7 +151,7 @@ def test_whole_maps_and_rows_are_the_cpus(run: Run) -> None:
     for where in (run.cpu, run.there):
         maps = attention.probabilities(run.recording, where, **asked)
         scores = attention.scores(run.recording, where, **asked)
-        cells = finished(attention.pooled(run.recording, where, rows=50, columns=40, **asked))
+        cells = whole(attention.pooled(run.recording, where, rows=50, columns=40, **asked))
         row = attention.row(run.recording, where, layer=1, head=0, query=170)
         told.append((maps, *scores, cells.values, *row))
     for mine, theirs in zip(told[1], told[0], strict=True):
